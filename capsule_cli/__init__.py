@@ -1,0 +1,1 @@
+"""The ``capsule`` command. Not a Python API: scripts use ``cpsl``."""

@@ -1,0 +1,193 @@
+"""What an app declares, and what the gateway knows of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+MAX_BUNDLE_BYTES = 512 * 1024 * 1024
+"""Most bytes that the files of one deploy may have together."""
+
+
+class ImageSpec(msgspec.Struct, omit_defaults=True, frozen=True):
+    """The environment an app asks for: requirement strings, Debian package names, shell commands, in order."""
+
+    python_packages: list[str] = []
+    apt_packages: list[str] = []
+    commands: list[str] = []
+
+
+class MountSpec(msgspec.Struct, frozen=True):
+    """A filesystem, and where the app sees it."""
+
+    path: str
+    name: str
+
+
+class ChannelSpec(msgspec.Struct, omit_defaults=True, frozen=True):
+    """A channel binding. ``type``: ``resource`` (a named one), ``chat``, ``api``, or a deprecated inline type.
+
+    ``config`` of an inline channel maps each credential to the name of the secret that holds it.
+    """
+
+    type: str
+    name: str = ""
+    config: dict[str, str] = {}
+
+
+class IntegrationSpec(msgspec.Struct, omit_defaults=True, frozen=True):
+    """An integration that the app may ask its user for. ``mode`` is ``oauth`` or ``form``.
+
+    ``client_id`` and ``client_secret`` are names of secrets, never values.
+    """
+
+    type: str
+    mode: str
+    client_id: str = ""
+    client_secret: str = ""
+    scopes: list[str] = []
+    fields: list[str] = []
+
+
+class DataSpec(msgspec.Struct, omit_defaults=True, frozen=True):
+    """A data handler; ``access`` is ``public`` or ``authenticated``."""
+
+    name: str
+    access: str = "public"
+
+
+class CollectionSpec(msgspec.Struct, omit_defaults=True, frozen=True):
+    """A collection of documents; ``scope`` is ``app``, ``user``, ``owner`` or ``session``."""
+
+    name: str
+    scope: str = "app"
+
+
+class AppSpec(msgspec.Struct, omit_defaults=True, frozen=True):
+    """All that an app declares at import: read from the app itself, by the runtime that imported it.
+
+    ``references`` are the secrets that it names without having them injected. ``cpu`` is in cores, ``memory`` in MiB,
+    ``price`` in cents.
+    """
+
+    name: str
+    image: ImageSpec = ImageSpec()
+    channels: list[ChannelSpec] = []
+    secrets: list[str] = []
+    references: list[str] = []
+    mounts: list[MountSpec] = []
+    integrations: list[IntegrationSpec] = []
+    data: list[DataSpec] = []
+    collections: list[CollectionSpec] = []
+    keep_warm_seconds: int = 0
+    cpu: float = 0.25
+    memory: int = 512
+    gpu: str | None = None
+    price: int = 0
+    pricing_type: str = "one_time"
+    description: str = ""
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """Something an app names that the workspace has not, and the command that creates it."""
+
+    kind: str
+    name: str
+    command: str
+
+
+class DeployCheck(msgspec.Struct, omit_defaults=True):
+    """``POST /deploys/check``: what stands in the way of deploying this spec."""
+
+    missing: list[Missing] = msgspec.field(default_factory=list)
+
+
+class App(msgspec.Struct, omit_defaults=False):
+    """An app of the workspace. ``live_version`` is 0 before the first deploy went live."""
+
+    id: str
+    name: str
+    hostname: str
+    url: str
+    live_version: int
+    price_in_cents: int
+    pricing_type: str
+    description: str
+    created_at: float
+    updated_at: float
+
+
+class AppList(msgspec.Struct):
+    """``GET /apps``."""
+
+    apps: list[App]
+
+
+class Version(msgspec.Struct, omit_defaults=False):
+    """One deploy of an app. ``state``: ``building``, ``live``, ``retired`` or ``failed``."""
+
+    app: str
+    version: int
+    state: str
+    entry: str
+    created_at: float
+    error: str | None = None
+
+
+class DeployStatus(msgspec.Struct, tag="status", tag_field="type"):
+    """A line about the progress of a deploy."""
+
+    message: str
+
+
+class DeployLog(msgspec.Struct, tag="log", tag_field="type"):
+    """A line that the app or its build printed."""
+
+    line: str
+
+
+class DeployDone(msgspec.Struct, tag="done", tag_field="type"):
+    """The version is live."""
+
+    app: str
+    version: int
+    url: str
+
+
+class DeployError(msgspec.Struct, tag="error", tag_field="type", omit_defaults=True):
+    """The version failed; what was live stays live. ``traceback`` is the app's own."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    traceback: str = ""
+    missing: list[Missing] = msgspec.field(default_factory=list)
+
+
+DeployEvent = DeployStatus | DeployLog | DeployDone | DeployError
+
+
+class LogLine(msgspec.Struct, omit_defaults=True):
+    """One line of an app's log. ``stream``: ``stdout``, ``stderr`` or ``system``; ``timestamp`` in epoch seconds."""
+
+    id: int
+    timestamp: float
+    level: str
+    message: str
+    stream: str = ""
+    version: int = 0
+    session_id: str = ""
+    request_id: str = ""
+
+
+class LogPage(msgspec.Struct):
+    """``GET /apps/{app}/logs``: oldest first."""
+
+    lines: list[LogLine]
+
+
+class DataResult(msgspec.Struct):
+    """What a data handler returned, as JSON."""
+
+    value: Any = None

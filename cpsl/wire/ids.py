@@ -1,0 +1,18 @@
+"""Identifiers: a prefix that says what it names, then a UUIDv7-like body, so that ids sort by the time they were made."""
+
+from __future__ import annotations
+
+import os
+import time
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
+
+
+def new_id(prefix: str) -> str:
+    """A new id like ``ses_01k9x…``: 48 bits of milliseconds, then 80 random bits (as in a ULID)."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return f"{prefix}_{_base32(value)}"
+
+
+def _base32(value: int) -> str:
+    return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -5, -5))

@@ -1,0 +1,72 @@
+"""What a name may look like, in one place: the SDK refuses it early, the gateway refuses it for good.
+
+An app's name becomes a host name (RFC 1123 label), a secret's name an environment variable (POSIX), a mount path
+a directory of the runtime.
+"""
+
+from __future__ import annotations
+
+import re
+from posixpath import normpath
+
+from cpsl.errors import InvalidRequest
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+_RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+_RESERVED_VARIABLES = re.compile(
+    r"(PATH|HOME|SHELL|USER|IFS|ENV|BASH_ENV|LD_.*|PYTHON.*|CAPSULE_.*|DYLD_.*|GCONV_PATH|TMPDIR)\Z"
+)
+_RESERVED_MOUNTS = (
+    "/", "/app", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp",  # noqa: S108
+    "/usr", "/var",
+)  # fmt: skip
+
+
+def check_app_name(name: str) -> str:
+    """Return ``name`` if it may name an app. Raises InvalidRequest (code ``invalid_app_name``)."""
+    if isinstance(name, str) and _LABEL.match(name):
+        return name
+    raise InvalidRequest(
+        f"{_shown(name)} cannot name an app",
+        code="invalid_app_name",
+        hint="Use 1 to 63 lower-case letters, digits and inner hyphens, like 'support-ops'.",
+    )
+
+
+def check_resource_name(name: str, kind: str = "resource") -> str:
+    """Return ``name`` if it may name a filesystem, a channel or an integration (``kind`` is for the message)."""
+    if isinstance(name, str) and _RESOURCE.match(name):
+        return name
+    raise InvalidRequest(
+        f"{_shown(name)} cannot name a {kind}",
+        code=f"invalid_{kind}_name",
+        hint="Use 1 to 100 letters, digits, dots, underscores and hyphens; begin with a letter or a digit.",
+    )
+
+
+def check_secret_name(name: str) -> str:
+    """Return ``name`` if it may name a secret, which is an environment variable of the app."""
+    if not isinstance(name, str) or not _VARIABLE.match(name):
+        hint = "Use letters, digits and underscores, like OPENAI_API_KEY; do not begin with a digit."
+    elif _RESERVED_VARIABLES.match(name):
+        hint = "This variable belongs to the runtime itself. Choose another name."
+    else:
+        return name
+    raise InvalidRequest(f"{_shown(name)} cannot name a secret", code="invalid_secret_name", hint=hint)
+
+
+def check_mount_path(path: str) -> str:
+    """Return ``path`` if a filesystem may be mounted there: absolute, plain, and not a directory the runtime needs."""
+    if not isinstance(path, str) or not path.startswith("/") or "\0" in path or normpath(path) != path:
+        hint = "Use an absolute path without '..' or a trailing slash, like '/data'."
+    elif path in _RESERVED_MOUNTS or path.startswith(("/proc/", "/dev/", "/sys/", "/usr/", "/etc/", "/lib/", "/bin/")):
+        hint = "The runtime needs this directory itself. Choose another, like '/data'."
+    else:
+        return path
+    raise InvalidRequest(f"{_shown(path)} cannot be a mount path", code="invalid_mount_path", hint=hint)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "…'"

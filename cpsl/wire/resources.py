@@ -1,0 +1,116 @@
+"""Secrets, filesystems and channels: what a workspace owns besides apps."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SecretsCreate(msgspec.Struct, omit_defaults=True):
+    """``POST /secrets``: all of them are stored, or none. ``overwrite`` replaces those that exist."""
+
+    secrets: dict[str, str]
+    overwrite: bool = False
+
+    def __repr__(self) -> str:
+        return f"SecretsCreate(secrets={{{', '.join(f'{name}: [secure]' for name in self.secrets)}}})"
+
+
+class Secret(msgspec.Struct):
+    """A secret as anyone may see it: never its value. ``digest`` tells two values apart and no more."""
+
+    name: str
+    digest: str
+    created_at: float
+    updated_at: float
+
+
+class SecretList(msgspec.Struct):
+    """``GET /secrets``, and the answer of ``POST /secrets``."""
+
+    secrets: list[Secret]
+
+
+class NameOnly(msgspec.Struct):
+    """``POST /fs``: the name of what is to be created."""
+
+    name: str
+
+
+class FileSystem(msgspec.Struct):
+    """A named folder that apps mount. ``size`` in bytes is what its files hold together."""
+
+    id: str
+    name: str
+    created_at: float
+
+
+class FileSystemList(msgspec.Struct):
+    """``GET /fs``."""
+
+    filesystems: list[FileSystem]
+
+
+class Entry(msgspec.Struct):
+    """A file or folder in a filesystem. ``size`` in bytes, ``modified_at`` in seconds since the epoch."""
+
+    name: str
+    is_folder: bool
+    size: int
+    modified_at: float
+
+
+class EntryList(msgspec.Struct):
+    """``GET /fs/{name}/list?path=``."""
+
+    entries: list[Entry]
+
+
+class Stored(msgspec.Struct):
+    """``PUT /fs/{name}/content?path=``: what was stored, and where."""
+
+    path: str
+    size: int
+
+
+class ChannelCreate(msgspec.Struct):
+    """``POST /channels``: credentials are write-only."""
+
+    name: str
+    type: str
+    credentials: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"ChannelCreate(name={self.name!r}, type={self.type!r}, credentials=[secure])"
+
+
+class Channel(msgspec.Struct):
+    """A messenger account that an app can answer on. ``bound_to`` is the app, ``version`` the one it is pinned to."""
+
+    id: str
+    name: str
+    channel_type: str
+    webhook_id: str
+    credentials: list[str]
+    created_at: float
+    bound_to: str | None = None
+    version: int | None = None
+
+
+class ChannelList(msgspec.Struct):
+    """``GET /channels``."""
+
+    channels: list[Channel]
+
+
+class ChannelCreated(msgspec.Struct):
+    """The answer of ``POST /channels``."""
+
+    channel: Channel
+
+
+CHANNEL_CREDENTIALS: dict[str, tuple[str, ...]] = {
+    "telegram": ("bot_token",),
+    "slack": ("bot_token", "signing_secret"),
+    "whatsapp": ("access_token", "phone_number_id", "verify_token"),
+}
+"""The credentials that each type of channel needs."""

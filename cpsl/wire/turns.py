@@ -1,0 +1,96 @@
+"""Turns, sessions and messages as HTTP carries them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cpsl.wire.events import Prompt
+
+MAX_TEXT_BYTES = 1024 * 1024
+"""Longest message that a user may send, in bytes of UTF-8."""
+
+
+class ChatRequest(msgspec.Struct, omit_defaults=True):
+    """``POST /app/{app}/chat`` and ``/stream``: one message. Without ``session_id`` it begins a conversation."""
+
+    text: str
+    session_id: str | None = None
+
+
+class ReplyText(msgspec.Struct):
+    """One reply of the app, whole."""
+
+    text: str
+
+
+class ChatReply(msgspec.Struct, omit_defaults=True):
+    """The answer of ``POST /app/{app}/chat``. ``text`` is all replies joined by a blank line.
+
+    ``prompt`` is there when the turn waits for a person; it then goes on when ``POST /turns/{request_id}/prompts/
+    {prompt_id}`` answers it.
+    """
+
+    session_id: str
+    request_id: str
+    replies: list[ReplyText] = msgspec.field(default_factory=list)
+    text: str = ""
+    prompt: Prompt | None = None
+
+
+class Turn(msgspec.Struct, omit_defaults=True):
+    """``GET /turns/{request_id}``. ``state``: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
+
+    request_id: str
+    session_id: str
+    app: str
+    version: int
+    state: str
+    text: str
+    created_at: float
+    ended_at: float | None = None
+
+
+class Message(msgspec.Struct, omit_defaults=True):
+    """One message of a conversation. ``sender`` is ``user`` or ``app``; ``timestamp`` in seconds since the epoch."""
+
+    text: str
+    sender: str
+    timestamp: float
+    request_id: str = ""
+    channel_type: str = ""
+
+
+class Session(msgspec.Struct, omit_defaults=True):
+    """One conversation of one app user over one channel. ``messages`` only where one session is asked for."""
+
+    id: str
+    app: str
+    channel: str
+    created_at: float
+    updated_at: float
+    title: str = ""
+    messages: list[Message] = msgspec.field(default_factory=list)
+
+
+class SessionList(msgspec.Struct):
+    """``GET /app/{app}/sessions``: newest first. ``next`` continues where this page ended, if anything is left."""
+
+    sessions: list[Session]
+    next: str | None = None
+
+
+class PromptAnswer(msgspec.Struct, omit_defaults=True):
+    """``POST /turns/{request_id}/prompts/{prompt_id}``: the values of a form, or ``declined``."""
+
+    fields: dict[str, str] = msgspec.field(default_factory=dict)
+    declined: bool = False
+
+
+class PromptState(msgspec.Struct, omit_defaults=True):
+    """What became of a prompt. ``outcome`` is empty while it waits."""
+
+    prompt_id: str
+    outcome: str = ""
+    file: dict[str, Any] = msgspec.field(default_factory=dict)
