@@ -1,0 +1,427 @@
+"""Settings, profiles and paths on this machine: one layer that the CLI and the library share.
+
+Precedence, first wins: an argument, the environment (``CAPSULE_…``), ``config.toml``, the default. Everything is read
+when it is asked for and never at import, so that one environment variable isolates a test or a second login.
+``config.toml`` holds profiles and settings and never a token; it is written whole or not at all, for its owner only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import stat
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cpsl.errors import ConfigError, NotFound
+
+DEFAULT_PROFILE = "local"
+"""The profile of this machine's own gateway; used when no other was chosen."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the settings table. ``type`` turns text into the value and raises ValueError for nonsense."""
+
+    name: str
+    type: Callable[[Any], Any]
+    default: Any
+    help: str
+
+    @property
+    def env(self) -> str:
+        """The environment variable that overrides it, like ``CAPSULE_GATEWAY_PORT``."""
+        return f"CAPSULE_{self.name.upper()}"
+
+
+def _flag(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text not in ("1", "0", "true", "false", "yes", "no", "on", "off"):
+        raise ValueError("is not 1 or 0")
+    return text in ("1", "true", "yes", "on")
+
+
+def _port(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number <= 65535:
+        raise ValueError("is not a port between 0 and 65535")
+    return number
+
+
+def _seconds(value: Any) -> float:
+    number = float(value)
+    if not 0 < number < float("inf"):
+        raise ValueError("is not a positive number of seconds")
+    return number
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError("is negative")
+    return number
+
+
+def _keyring_mode(value: Any) -> str:
+    text = str(value).strip().lower()
+    if text not in ("auto", "on", "off"):
+        raise ValueError("is not auto, on or off")
+    return text
+
+
+_ROWS = (
+    Setting("gateway_host", str, "127.0.0.1", "Address that the gateway listens on."),
+    Setting("gateway_port", _port, 1980, "Port that the gateway listens on."),
+    Setting("data_dir", str, "", "Where the gateway keeps its data; the platform's own place, if empty."),
+    Setting("keyring", _keyring_mode, "auto", "Keep tokens in the system's keyring: auto, on or off."),
+    Setting("keyring_timeout", _seconds, 2.0, "Seconds that the keyring may take to prove that it works."),
+    Setting("allow_http", _flag, False, "Send tokens over plain http to hosts other than this machine."),
+    Setting("timeout", _seconds, 60.0, "Seconds that the gateway may take to answer a request."),
+    Setting("max_retries", _count, 3, "How often a request that may be repeated is repeated."),
+)
+
+SETTINGS: dict[str, Setting] = {row.name: row for row in _ROWS}
+"""The settings table: the reader, ``--help``, the documentation and the tests share it."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named way to a gateway. The token is in ``cpsl.auth.store`` under the profile's name, never here."""
+
+    name: str
+    gateway_url: str
+    workspace: str = ""
+    account: str = ""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What ``config.toml`` says. ``keyring_works`` is what the last probe found, None if there was none."""
+
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    active: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    keyring_works: bool | None = None
+
+    def profile(self, name: str) -> Profile:
+        """The profile of that name. Raises NotFound (code ``profile_not_found``) that lists those there are."""
+        if name in self.profiles:
+            return self.profiles[name]
+        known = ", ".join(sorted(self.profiles)) or "none"
+        raise NotFound(
+            f"There is no profile {name!r}; there are: {known}",
+            code="profile_not_found",
+            hint=f"Run 'capsule login --profile {name}', or choose one of those.",
+        )
+
+
+# --- paths --------------------------------------------------------------------------------------------------------
+
+
+def config_dir() -> Path:
+    """Where ``config.toml`` and the token file are: ``CAPSULE_CONFIG_DIR``, else the platform's place."""
+    return _place("CAPSULE_CONFIG_DIR", "user_config_dir")
+
+
+def state_dir() -> Path:
+    """Where histories are: ``CAPSULE_STATE_DIR``, else the platform's place."""
+    return _place("CAPSULE_STATE_DIR", "user_state_dir")
+
+
+def data_dir() -> Path:
+    """The gateway's data: the setting ``data_dir``, else the platform's place."""
+    chosen = get("data_dir")
+    return Path(chosen).expanduser() if chosen else _place("CAPSULE_DATA_DIR", "user_data_dir")
+
+
+def config_path() -> Path:
+    """The file ``config.toml``, whether or not it exists."""
+    return config_dir() / "config.toml"
+
+
+def _place(variable: str, kind: str) -> Path:
+    if chosen := os.environ.get(variable):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(getattr(platformdirs, kind)("capsule", appauthor=False))
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def get(name: str) -> Any:
+    """The value of a setting: environment, then ``config.toml`` [settings], then the default.
+
+    Raises ConfigError (code ``invalid_setting``) that names where an unusable value came from.
+    """
+    row = SETTINGS[name]
+    if os.environ.get(row.env):
+        return _typed(row, os.environ[row.env], row.env)
+    stored = load().settings
+    return _typed(row, stored[name], str(config_path())) if name in stored else row.default
+
+
+def _typed(row: Setting, value: Any, origin: str) -> Any:
+    try:
+        return row.type(value)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"The setting {row.name} is {value!r}: {error}",
+            code="invalid_setting",
+            hint=f"It comes from {origin}. {row.help}",
+        ) from None
+
+
+def load() -> Config:
+    """``config.toml`` as it is now; an empty Config if there is none. Raises ConfigError if it cannot be read."""
+    document = _document()
+    works = document.get("keyring_works")
+    return Config(
+        profiles={name: _profile(name, row) for name, row in _table(document, "profiles").items()},
+        active=document.get("active") or None,
+        settings=_table(document, "settings"),
+        keyring_works=works if isinstance(works, bool) else None,
+    )
+
+
+def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise _unusable(f"[{name}] is not a table")
+    return table
+
+
+def _profile(name: str, row: Any) -> Profile:
+    if not isinstance(row, dict) or not isinstance(row.get("gateway_url"), str):
+        raise _unusable(f"the profile {name!r} has no gateway_url")
+    facts = {key: str(row.get(key, "")) for key in ("workspace", "account")}
+    return Profile(name, row["gateway_url"], **facts)
+
+
+def _document() -> dict[str, Any]:
+    try:
+        return tomllib.loads((read_private(config_path(), secret=False) or b"").decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _unusable(str(error)) from None
+
+
+def _unusable(why: str) -> ConfigError:
+    return ConfigError(
+        f"{config_path()} cannot be used: {why}",
+        hint="Correct the file, or move it away and run 'capsule login' again.",
+    )
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+def save_profile(profile: Profile, activate: bool = True) -> None:
+    """Store a profile under its name; ``activate`` makes it the one that is used from now on."""
+    with _changed_document() as document:
+        row = {"gateway_url": profile.gateway_url, "workspace": profile.workspace, "account": profile.account}
+        document.setdefault("profiles", {})[profile.name] = row
+        if activate:
+            document["active"] = profile.name
+
+
+def remove_profile(name: str) -> None:
+    """Forget a profile, if it is there. If it was the active one, none is."""
+    with _changed_document() as document:
+        document.get("profiles", {}).pop(name, None)
+        if document.get("active") == name:
+            del document["active"]
+
+
+def activate_profile(name: str) -> None:
+    """Use this profile from now on. Raises NotFound if there is none of that name."""
+    load().profile(name)
+    with _changed_document() as document:
+        document["active"] = name
+
+
+def set_value(name: str, value: Any) -> None:
+    """Store a setting in ``config.toml``; None removes it. Raises ConfigError for a value that does not fit."""
+    typed = None if value is None else _typed(SETTINGS[name], value, "the argument")
+    with _changed_document() as document:
+        document.setdefault("settings", {}).pop(name, None)
+        if typed is not None:
+            document["settings"][name] = typed
+
+
+def remember_keyring(works: bool) -> None:
+    """Remember whether the keyring answered, so that it is not probed again by every command."""
+    with _changed_document() as document:
+        document["keyring_works"] = works
+
+
+@contextmanager
+def _changed_document() -> Iterator[dict[str, Any]]:
+    import tomli_w
+
+    with locked(config_path()):
+        document = _document()
+        yield document
+        write_private(config_path(), tomli_w.dumps(document).encode())
+
+
+# --- gateway URLs -------------------------------------------------------------------------------------------------
+
+
+def default_gateway_url() -> str:
+    """The URL of this machine's own gateway by its settings."""
+    return f"http://127.0.0.1:{get('gateway_port')}"
+
+
+def check_gateway_url(url: str) -> str:
+    """The URL in its one form: scheme, host, port, path without a slash at the end.
+
+    Without a scheme it is https, for this machine http. Raises ConfigError: ``invalid_gateway_url`` for what is no such
+    URL, ``insecure_gateway`` for plain http to another machine unless the setting ``allow_http`` is on.
+    """
+    text = url.strip()
+    if "://" not in text:
+        text = f"{'http' if is_loopback(f'http://{text}') else 'https'}://{text}"
+    text = text.rstrip("/").removesuffix("/api/v1").rstrip("/")
+    if not _is_plain(text):
+        raise ConfigError(
+            f"{_without_userinfo(url)!r} is not a gateway's URL",
+            code="invalid_gateway_url",
+            hint="Use one like https://gateway.example.com, without user name, query or fragment.",
+        )
+    if text.startswith("http://") and not is_loopback(text) and not get("allow_http"):
+        raise ConfigError(
+            f"{text} is plain http: the token could be read on the way",
+            code="insecure_gateway",
+            hint="Use https, or set CAPSULE_ALLOW_HTTP=1 if the network between is yours.",
+        )
+    return text
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of a URL is this machine itself."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_plain(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0  # asking for the port also checks it
+    except ValueError:
+        return False
+    forbidden = parts.query or parts.fragment or "@" in parts.netloc or not url.isascii()
+    printable = url.isprintable() and " " not in url
+    return bool(usable and printable and parts.scheme in ("http", "https") and parts.hostname and not forbidden)
+
+
+def _without_userinfo(url: str) -> str:
+    """A URL for a message: what stands before ``@`` may be a password."""
+    return url if "@" not in url else f"…@{url.rpartition('@')[2]}"
+
+
+# --- files for the owner only -------------------------------------------------------------------------------------
+
+
+def private_dir(path: Path) -> Path:
+    """Make a folder 0700, whatever the umask; refuse one in which others could swap our files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        _refuse_shared(path)
+    return path
+
+
+def _refuse_shared(path: Path) -> None:
+    facts = path.stat()
+    if not stat.S_ISDIR(facts.st_mode):
+        raise ConfigError(f"{path} is not a folder", code="unsafe_file", hint="Move it away and try again.")
+    if os.name == "posix" and facts.st_mode & 0o022:
+        raise ConfigError(
+            f"{path} can be written by others", code="unsafe_file", hint=f"Run: chmod go-w {path}"
+        )
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file 0600, whole or not at all. Raises ConfigError (code ``unsafe_file``) for a symlink in its place."""
+    private_dir(path.parent)
+    if path.is_symlink():
+        raise _unsafe(path, "is a symbolic link")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        _write_new(draft, content)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_private(path: Path, *, secret: bool = True) -> bytes | None:
+    """The content of a file, or None if there is none.
+
+    Raises ConfigError (code ``unsafe_file``) for a symlink, for what is no file, and, if it holds a ``secret``, when
+    others may read it.
+    """
+    if path.is_symlink():
+        raise _unsafe(path, "is a symbolic link")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unsafe(path, f"cannot be read ({error.strerror})") from None
+    with os.fdopen(descriptor, "rb") as file:
+        _check_private(path, os.fstat(file.fileno()).st_mode, secret)
+        return file.read()
+
+
+def _check_private(path: Path, mode: int, secret: bool) -> None:
+    if not stat.S_ISREG(mode):
+        raise _unsafe(path, "is not a regular file")
+    if os.name == "posix" and mode & (0o077 if secret else 0o022):
+        raise ConfigError(
+            f"{path} is open to others (mode {stat.S_IMODE(mode):04o})",
+            code="unsafe_file",
+            hint=f"Run: chmod 600 {path}",
+        )
+
+
+def _unsafe(path: Path, why: str) -> ConfigError:
+    return ConfigError(f"{path} {why}", code="unsafe_file", hint="Move it away and try again.")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes from changing ``path`` meanwhile (flock on a file beside it; a no-op without flock)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = private_dir(path.parent) / f".{path.name}.lock"
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(lock, flags, 0o600), "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
