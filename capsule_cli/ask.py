@@ -1,0 +1,53 @@
+"""Questions to the person at the terminal. Without a terminal nothing is ever asked: the error names the flag."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from capsule_cli.errors import UsageError
+
+
+def has_terminal() -> bool:
+    """Whether somebody is there who can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def need_terminal(what: str, instead: str) -> None:
+    """Raise UsageError unless there is a terminal. ``instead`` says how to go without being asked."""
+    if not has_terminal():
+        raise UsageError(f"{what} needs a terminal", code="no_terminal", hint=instead)
+
+
+def line(prompt: str) -> str:
+    """One line, as typed. Raises EOFError at Ctrl-D and KeyboardInterrupt at Ctrl-C."""
+    if sys.stdout.isatty():
+        return input(prompt)
+    # ``input`` would put the prompt on stdout, which may be a file that waits for data.
+    print(prompt, end="", file=sys.stderr, flush=True)
+    typed = sys.stdin.readline()
+    if not typed:
+        raise EOFError
+    return typed.rstrip("\n")
+
+
+def hidden(prompt: str) -> str:
+    """One line that does not show on the screen."""
+    from getpass import getpass
+
+    return getpass(prompt, stream=sys.stderr)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Return if the answer is yes. Ends the command (exit 1) at any other answer."""
+    if yes:
+        return
+    need_terminal("This", "Add --yes to go ahead without being asked.")
+    try:
+        answer = line(f"{question} [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        print("Nothing was changed.", file=sys.stderr)
+        raise typer.Exit(1)

@@ -1,0 +1,62 @@
+"""The only place where errors become words and exit codes: nothing above it sees a traceback."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from capsule_cli import errors
+from capsule_cli.tree import build
+
+
+def run(arguments: list[str]) -> int:
+    """Parse and run ``arguments``; return the exit code."""
+    _accept_any_text()
+    as_json = "--json" in _options_of(arguments)
+    try:
+        result = build().main(args=arguments, prog_name="capsule", standalone_mode=False)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        raise
+    except typer.Abort:
+        return 130
+    except Exception as error:
+        return _fail(error, as_json=as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(error: Exception, *, as_json: bool) -> int:
+    if _is_parse_error(error):
+        return _show_usage(error, as_json=as_json)
+    errors.show(error, as_json=as_json)
+    return errors.exit_code(error)
+
+
+def _is_parse_error(error: Exception) -> bool:
+    """Typer's own errors, whichever Click it carries: they know how to show themselves."""
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")
+
+
+def _show_usage(error: Exception, *, as_json: bool) -> int:
+    message = error.format_message()  # type: ignore[attr-defined]
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(message, file=sys.stderr)
+        return 2
+    path = context.command_path if context else "capsule"
+    errors.show(errors.UsageError(message, hint=f"See: {path} --help"), as_json=as_json)
+    return 2
+
+
+def _options_of(arguments: list[str]) -> list[str]:
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:end]
+
+
+def _accept_any_text() -> None:
+    """A terminal or a pipe that is not UTF-8 gets a ``?`` in place of what it cannot show, not a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

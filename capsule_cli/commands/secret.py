@@ -1,0 +1,132 @@
+"""``capsule secret``: what apps read and nobody sees again."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from capsule_cli import ask, output
+from capsule_cli.connect import connect
+from capsule_cli.errors import UsageError
+from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt
+from capsule_cli.output import Output
+from capsule_cli.tree import examples, noun
+
+cli = noun("Secrets that apps read as environment variables. Their values are never shown again.")
+
+_WAYS = "Pipe it: printf %s \"$VALUE\" | capsule secret create {name} -   or give {name}=VALUE."
+
+
+@cli.command(
+    epilog=examples(
+        "capsule secret create OPENAI_API_KEY            (asks, hidden)",
+        "capsule secret create TLS_KEY - < key.pem",
+        "capsule secret create GITHUB_CLIENT_ID=abc GITHUB_CLIENT_SECRET=def",
+    )
+)
+def create(
+    pairs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME[=VALUE]",
+            help="NAME=VALUE, as many as you like; or one NAME, to be asked; or NAME -, to read stdin.",
+            show_default=False,
+        ),
+    ],
+    force: ForceOpt = False,
+    profile: ProfileOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Store secrets: all of them, or none."""
+    values = _values(pairs)
+    with connect(profile) as client:
+        stored = client.secrets.create(values, overwrite=force)
+    if json:
+        return output.print_json(stored)
+    for secret in stored:
+        output.done(f"Secret {secret.name} stored (digest {secret.digest})")
+
+
+@cli.command("list", epilog=examples("capsule secret list", "capsule secret list --json"))
+def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+    """List secrets: names and digests, never values."""
+    with connect(profile) as client:
+        found = client.secrets.list()
+    Output(json=json).rows(
+        found,
+        {
+            "NAME": lambda secret: secret.name,
+            "DIGEST": lambda secret: secret.digest,
+            "CREATED": lambda secret: output.when(secret.created_at),
+            "UPDATED": lambda secret: output.when(secret.updated_at),
+        },
+        empty="No secrets yet. Create one: capsule secret create NAME",
+    )
+
+
+@cli.command(epilog=examples("capsule secret delete OPENAI_API_KEY"))
+def delete(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+    """Delete a secret."""
+    with connect(profile) as client:
+        client.secrets.delete(name)
+    Output(json=json).done(f"Secret {name} deleted", {"name": name, "deleted": True})
+
+
+def _values(pairs: list[str]) -> dict[str, str]:
+    if len(pairs) == 2 and pairs[1] == "-":
+        found = {_checked(pairs[0]): _from_stdin()}
+    elif len(pairs) == 1 and "=" not in pairs[0]:
+        found = {_checked(pairs[0]): _asked(pairs[0])}
+    else:
+        found = _from_arguments(pairs)
+    _refuse_unusable(found)
+    return found
+
+
+def _from_arguments(pairs: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number, pair in enumerate(pairs, start=1):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            # What stands there may be a value: it is not repeated.
+            raise UsageError(f"Argument {number} is not NAME=VALUE", hint="Quote values that contain blanks.")
+        if _checked(name.strip()) in found:
+            raise UsageError(f"{name.strip()} is given twice")
+        found[name.strip()] = value
+    output.whisper("Note: values given as arguments stay in your shell's history and are seen by `ps`.")
+    return found
+
+
+def _checked(name: str) -> str:
+    from cpsl.wire.names import check_secret_name
+
+    return check_secret_name(name)
+
+
+def _asked(name: str) -> str:
+    ask.need_terminal(f"Asking for the value of {name}", _WAYS.format(name=name))
+    try:
+        return ask.hidden(f"Value of {name} (hidden): ")
+    except EOFError:
+        raise UsageError("No value was given; nothing was stored") from None
+
+
+def _from_stdin() -> str:
+    if sys.stdin.isatty():
+        raise UsageError("stdin is a terminal", hint="Leave out the '-' to be asked, or pipe the value in.")
+    raw = sys.stdin.buffer.read()
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise UsageError("The value on stdin is not UTF-8 text") from None
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+
+
+def _refuse_unusable(values: dict[str, str]) -> None:
+    for name, value in values.items():
+        if not value:
+            raise UsageError(f"The value of {name} is empty; nothing was stored", code="empty_secret")
+        if "\0" in value:
+            raise UsageError(f"The value of {name} contains a NUL byte, which no environment variable can hold")

@@ -1,0 +1,80 @@
+"""A deploy from start to end: describe, check, pack, send, follow. Used by ``deploy`` and ``quickstart``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from capsule_cli import output, progress
+from capsule_cli.describe import Entry, describe
+from cpsl.errors import DeployFailed, GatewayError, NotFound
+from cpsl.wire.apps import AppSpec, DeployDone, DeployError, DeployEvent, DeployLog, DeployStatus, Missing
+
+if TYPE_CHECKING:
+    from cpsl.client import Client
+
+
+def deploy(client: Client, entry: Entry) -> DeployDone:
+    """Put the app at ``entry`` live. Nothing is sent before all that it names is there.
+
+    Raises NotFound (code ``missing_resources``), EntryPointError, DeployFailed, TooLarge, and what the client raises.
+    """
+    spec = describe(entry)
+    _refuse_missing(spec, client.deploys.check(spec).missing)
+    output.say(f"Deploying {spec.name} from {entry.root}{os.sep}{entry.name}")
+    return _send(client, entry)
+
+
+def _refuse_missing(spec: AppSpec, missing: Iterable[Missing]) -> None:
+    needed = list(missing)
+    if not needed:
+        return
+    names = ", ".join(f"{item.kind} {item.name}" for item in needed)
+    commands = "\n  ".join(item.command for item in needed)
+    raise NotFound(
+        f"{spec.name} needs what is not there yet: {names}. Nothing was sent.",
+        code="missing_resources",
+        hint=f"Create it:\n  {commands}",
+    )
+
+
+def _send(client: Client, entry: Entry) -> DeployDone:
+    from cpsl import bundle
+
+    found = bundle.collect(entry.root)
+    bundle.check_size(found)
+    _tell_skipped(entry.root, found.skipped)
+    total = sum(file.size for file in found)
+    with progress.bar(f"Sending {len(found)} files", total) as advance:
+        archive = bundle.pack(found, progress=advance)
+        events = client.deploys.create(archive, entry.name)
+    with closing(events):
+        return _follow(events)
+
+
+def _tell_skipped(root: Path, skipped: Iterable[object]) -> None:
+    for item in skipped:
+        output.whisper(f"  Skipped: {item}")
+
+
+def _follow(events: Iterable[DeployEvent]) -> DeployDone:
+    for event in events:
+        match event:
+            case DeployStatus():
+                output.say(event.message)
+            case DeployLog():
+                output.whisper(f"  | {event.line.rstrip()}")
+            case DeployDone():
+                return event
+            case DeployError():
+                raise _failure(event)
+    raise GatewayError("The gateway ended the deploy without a result", code="deploy_cut", hint="capsule gateway logs")
+
+
+def _failure(event: DeployError) -> Exception:
+    commands = "".join(f"\n  {item.command}" for item in event.missing)
+    hint = (event.hint or "") + (f"\nCreate what is missing:{commands}" if commands else "")
+    return DeployFailed(event.message, code=event.code, hint=hint.strip() or None, traceback=event.traceback)

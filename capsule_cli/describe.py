@@ -1,0 +1,69 @@
+"""What an app declares, learned by importing it in a process of its own, so that its code never runs in ours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from cpsl.errors import CapsuleError, DeployFailed, EntryPointError, NotFound
+from cpsl.wire.apps import AppSpec
+from cpsl.wire.frames import Broken
+
+
+class Entry(NamedTuple):
+    """``folder/app.py:app`` taken apart: ``root`` is the project, ``name`` the entry as seen from there."""
+
+    root: Path
+    name: str
+
+
+def split(entry: str, hint: str = "Like: capsule deploy app.py:app") -> Entry:
+    """Take ``FILE.py:SYMBOL`` apart. Raises EntryPointError, or NotFound if there is no such file.
+
+    The project is the folder that FILE is in, as the published command had it.
+    """
+    file, colon, symbol = entry.rpartition(":")
+    if not colon or not file or not symbol:
+        raise EntryPointError(f"{entry!r} is not FILE.py:SYMBOL", hint=hint)
+    if not symbol.isidentifier():
+        raise EntryPointError(f"{symbol!r} in {entry!r} is not the name of a variable", hint=hint)
+    path = Path(file if file.endswith(".py") else f"{file}.py").expanduser()
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}", code="file_not_found", hint=hint)
+    return Entry(path.parent.resolve(), f"{path.name}:{symbol}")
+
+
+def describe(entry: Entry) -> AppSpec:
+    """Import the app and return what it declares. What it prints goes to stderr.
+
+    Raises DeployFailed with the app's own traceback when the import fails, EntryPointError or NotFound when the symbol
+    is not an app.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "cpsl.runtime", "--describe", entry.name],
+        cwd=entry.root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    last = done.stdout.strip().rpartition(b"\n")[2]
+    try:
+        if done.returncode == 0:
+            return msgspec.json.decode(last, type=AppSpec)
+        raise _error(msgspec.json.decode(last, type=Broken))
+    except msgspec.DecodeError:
+        raise DeployFailed(
+            f"Importing {entry.name} ended the process with exit code {done.returncode}", code="import_failed"
+        ) from None
+
+
+def _error(broken: Broken) -> CapsuleError:
+    if broken.code == "symbol_missing":
+        return NotFound(broken.message, code=broken.code, hint=broken.hint)
+    if broken.code in ("invalid_entry_point", "not_an_app"):
+        return EntryPointError(broken.message, code=broken.code, hint=broken.hint)
+    return DeployFailed(broken.message, code=broken.code, hint=broken.hint, traceback=broken.traceback)

@@ -1,0 +1,102 @@
+"""The one table from a type of error to the exit code of ``capsule``, and how an error looks.
+
+    0 done                     5 it exists already, or is in use
+    1 something failed         6 the gateway is away, or too slow
+    2 the command is wrong     7 the app's own code failed
+    3 no such thing            8 the app waits for a person
+    4 log in first         130 interrupted
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+from cpsl import errors
+
+EXIT_CODES: dict[type[BaseException], int] = {
+    Exception: 1,
+    errors.CapsuleError: 1,
+    errors.InvalidRequest: 2,
+    errors.ConfigError: 2,
+    errors.NotFound: 3,
+    FileNotFoundError: 3,
+    errors.AuthError: 4,
+    errors.Conflict: 5,
+    FileExistsError: 5,
+    errors.ConnectionFailed: 6,
+    errors.AppError: 7,
+    errors.DeployFailed: 7,
+    errors.PromptRequired: 8,
+    KeyboardInterrupt: 130,
+}
+
+
+class UsageError(errors.InvalidRequest):
+    """The command line cannot be right: exit code 2."""
+
+    default_code = "usage"
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code of ``error``: that of the nearest class in the table."""
+    return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), 1)
+
+
+def facts(error: BaseException) -> dict[str, Any]:
+    """``error`` as the object that ``--json`` prints on stderr; fields that are empty are left out."""
+    if isinstance(error, errors.CapsuleError):
+        found = {
+            "code": error.code,
+            "message": error.message,
+            "hint": error.hint,
+            "request_id": error.request_id,
+            "link": getattr(error, "link", None),
+            "traceback": getattr(error, "traceback", None),
+        }
+    else:
+        found = {"code": _code_of_foreign(error), "message": _foreign(error), "hint": _hint_for(error)}
+    return {"error": {name: value for name, value in found.items() if value}}
+
+
+def show(error: BaseException, *, as_json: bool) -> None:
+    """Print ``error`` on stderr: one clear line and the next step, or one JSON object."""
+    if os.environ.get("CAPSULE_DEBUG") == "1":
+        traceback.print_exception(error, file=sys.stderr)
+    if as_json:
+        import json
+
+        print(json.dumps(facts(error), ensure_ascii=False), file=sys.stderr)
+    else:
+        _show_to_a_person(error)
+
+
+def _show_to_a_person(error: BaseException) -> None:
+    from capsule_cli.output import bold_red, clean, dim
+
+    told = facts(error)["error"]
+    if told.get("traceback"):
+        print(clean(told["traceback"].rstrip()), file=sys.stderr)
+    suffix = f" ({told['request_id']})" if told.get("request_id") else ""
+    print(f"{bold_red('Error:')} {clean(told['message'])}{suffix}", file=sys.stderr)
+    if told.get("hint"):
+        print(dim(f"  {clean(told['hint'])}"), file=sys.stderr)
+
+
+def _foreign(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _code_of_foreign(error: BaseException) -> str:
+    return "os_error" if isinstance(error, OSError) else "internal_error"
+
+
+def _hint_for(error: BaseException) -> str | None:
+    if isinstance(error, OSError):
+        return None
+    return "This is a bug in capsule. Run the command again with CAPSULE_DEBUG=1 to see where."
