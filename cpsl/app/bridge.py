@@ -14,7 +14,10 @@ class Bridge(Protocol):
     app_url: str
 
     def emit(self, request_id: str, event: Event) -> None:
-        """Send an event of a turn. Returns at once; order is kept."""
+        """Send an event of a turn; order is kept. Waits only when the host takes far less than the app makes."""
+
+    async def drained(self) -> None:
+        """Wait until the host has taken enough that more may be emitted; gives way to other sessions at times."""
 
     async def ask(self, question: Question) -> Any:
         """Ask the host and wait for its answer, already decoded to plain values. Raises the CapsuleError it gave."""

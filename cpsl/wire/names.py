@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from posixpath import normpath
+from unicodedata import category, normalize
 
 from cpsl.errors import InvalidRequest
 
@@ -70,3 +71,19 @@ def check_mount_path(path: str) -> str:
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "…'"
+
+
+def file_name(given: str) -> str:
+    """The harmless name under which a file that a stranger called ``given`` is stored: one path part, never empty.
+
+    Folders, control characters and marks that turn the direction of text are dropped, as are leading dots and hyphens
+    (hidden files, options of programs); at most 200 bytes of UTF-8, so that `` (1)`` still fits (OWASP ASVS 5.3.2).
+    """
+    last = re.split(r"[/\\]", normalize("NFC", given))[-1]
+    kept = "".join(mark for mark in last if category(mark) not in ("Cc", "Cs", "Cf", "Cn", "Zl", "Zp"))
+    kept = kept.strip().lstrip(".- ").rstrip(". ")
+    stem, dot, suffix = kept.rpartition(".")
+    if not dot or len(suffix.encode()) > 20:
+        stem, dot, suffix = kept, "", ""
+    room = 200 - len((dot + suffix).encode())
+    return stem.encode()[:room].decode("utf-8", "ignore").rstrip() + dot + suffix or "upload"

@@ -1,0 +1,107 @@
+"""Files that the user gave: where they go, and under which name.
+
+The name comes from a stranger: it is reduced to a harmless last part (OWASP ASVS 5.0, 5.3.2), and never replaces a
+file that is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cpsl.app.bridge import Bridge
+from cpsl.errors import InvalidRequest
+from cpsl.wire.frames import ReadFile, StoredFile
+from cpsl.wire.names import file_name
+
+SLICE_BYTES = 1024 * 1024
+"""How much of a file is asked for at a time."""
+
+
+class FileUpload:
+    """A file that the user uploaded. ``size`` in bytes; ``path`` is where it lies in the app, None until it does."""
+
+    def __init__(self, stored: StoredFile, bridge: Bridge) -> None:
+        self.name = file_name(stored.name)
+        self.content_type = stored.content_type
+        self.size = stored.size
+        self.path: str | None = stored.path or None
+        self._file_id = stored.file_id
+        self._bridge = bridge
+
+    async def download(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Store the file, and return (and remember in ``path``) where.
+
+        An existing folder, or a ``path`` that ends in ``/``, gets a new file under the upload's own name; any other
+        ``path`` is the file to write, and replaced as a whole if it exists; without one it goes to a folder for
+        temporary files. Folders on the way are made. Raises OSError where the disk says no.
+        """
+        target = os.fspath(path) if path is not None else tempfile.mkdtemp(prefix="upload-") + "/"
+        if target.endswith("/") or await asyncio.to_thread(os.path.isdir, target):
+            return await self.download_into(target)
+        await asyncio.to_thread(os.makedirs, os.path.dirname(os.path.abspath(target)), exist_ok=True)
+        return await self._write(Path(os.path.abspath(target)))
+
+    async def download_into(self, folder: str | os.PathLike[str]) -> str:
+        """Store the file in ``folder`` under a name that is free, and return where."""
+        home = Path(os.path.abspath(folder))
+        await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
+        target = await asyncio.to_thread(_reserve, home, self.name)
+        try:
+            return await self._write(target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+    async def _write(self, target: Path) -> str:
+        with _beside(target) as (descriptor, temporary):
+            async for piece in self._pieces():
+                await asyncio.to_thread(_write_all, descriptor, piece)
+            await asyncio.to_thread(os.replace, temporary, target)
+        self.path = str(target)
+        return self.path
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        offset = 0
+        while piece := await self._bridge.ask(ReadFile(self._file_id, offset, SLICE_BYTES)):
+            yield piece
+            offset += len(piece)
+
+    def __repr__(self) -> str:
+        return (
+            f"FileUpload(name={self.name!r}, content_type={self.content_type!r}, size={self.size}, path={self.path!r})"
+        )
+
+
+def _reserve(folder: Path, name: str) -> Path:
+    """An empty new file in ``folder`` called ``name``, or ``name (1)`` and so on."""
+    stem, suffix = os.path.splitext(name)
+    for number in range(10_000):
+        target = folder / (f"{stem} ({number}){suffix}" if number else name)
+        with suppress(FileExistsError):
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
+            return target
+    raise InvalidRequest(f"{folder} holds too many files called {name}", code="file_exists")
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[tuple[int, str]]:
+    """A temporary file beside ``target``, gone at the end unless it was moved: nobody sees half a file."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".upload-", dir=target.parent)
+    try:
+        os.fchmod(descriptor, 0o644)
+        yield descriptor, temporary
+    finally:
+        os.close(descriptor)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

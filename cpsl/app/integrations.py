@@ -1,0 +1,223 @@
+"""Integrations: connections of the app's user to other services, and the credentials that come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from cpsl.app.invalid import invalid
+from cpsl.app.secret import Secret
+from cpsl.errors import InvalidRequest
+from cpsl.wire.apps import IntegrationSpec
+from cpsl.wire.integrations import SECRET_FORMS, TITLES, Credentials
+from cpsl.wire.names import check_resource_name
+
+
+class Integration(str, Enum):
+    """The integrations that Capsule knows by name."""
+
+    GOOGLE = "google"
+    GMAIL = "gmail"
+    GCAL = "gcal"
+    GDRIVE = "gdrive"
+    OUTLOOK = "outlook"
+    GITHUB = "github"
+    LINEAR = "linear"
+    TAILSCALE = "tailscale"
+    AWS = "aws"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class IntegrationConfig:
+    """A declared integration. ``mode`` is ``oauth`` or ``form``; empty means: a form if there are fields, or known ones.
+
+    ``client_id`` and ``client_secret`` are references to secrets, never values. Nothing is checked before
+    ``app.add_integration`` takes it.
+    """
+
+    type: str
+    client_id: Secret | str = ""
+    client_secret: Secret | str = ""
+    scopes: list[str] = field(default_factory=list)
+    fields: list[str] | None = None
+    mode: str = ""
+
+    def spec(self) -> IntegrationSpec:
+        """The integration as it travels. Raises InvalidRequest (a ValueError) for what cannot work, with the way out."""
+        name = integration_name(self.type)
+        if self.is_form:
+            return _form_spec(name, self)
+        return _oauth_spec(name, self)
+
+    @property
+    def is_form(self) -> bool:
+        """True when the user fills in a form, false when they sign in with OAuth."""
+        mode = "form" if self.mode == "secret" else self.mode  # "secret" is the published word for it
+        if mode not in ("", "oauth", "form"):
+            raise _invalid(f"mode={self.mode!r}", 'Use "oauth" or "form", or leave it out.')
+        return mode == "form" or (not mode and (self.fields is not None or str(self.type) in SECRET_FORMS))
+
+
+@dataclass(repr=False)
+class IntegrationCredentials:
+    """What a connected integration gave: a token (OAuth), or the ``fields`` of a form. False when it gave neither.
+
+    ``expires_at`` is in seconds since the epoch, 0 for never. The credentials stay in this object: nothing is put into
+    the environment of the process, which other sessions share.
+    """
+
+    access_token: str = ""
+    token_type: str = "Bearer"
+    scopes: list[str] = field(default_factory=list)
+    expires_at: float = 0
+    fields: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, wire: Credentials) -> IntegrationCredentials:
+        """The credentials that came over the link."""
+        return cls(wire.access_token, wire.token_type, list(wire.scopes), wire.expires_at, dict(wire.fields))
+
+    def __bool__(self) -> bool:
+        return bool(self.access_token or self.fields)
+
+    def __repr__(self) -> str:
+        token = "[secure]" if self.access_token else "''"
+        names = ", ".join(f"{name}: [secure]" for name in self.fields)
+        return f"IntegrationCredentials(access_token={token}, scopes={self.scopes!r}, fields={{{names}}})"
+
+
+def integration_name(kind: str | Integration | IntegrationConfig) -> str:
+    """The name of an integration, however it was given. Raises InvalidRequest for what cannot be one."""
+    name = kind.type if isinstance(kind, IntegrationConfig) else kind
+    return check_resource_name(name.value if isinstance(name, Integration) else name, "integration")
+
+
+# The constructors are named like classes because apps write them like classes: cpsl.GitHub(client_id=…).
+
+
+def Google(
+    *, client_id: Secret | str, client_secret: Secret | str, scopes: list[str] | None = None
+) -> IntegrationConfig:
+    """Google by OAuth."""
+    return IntegrationConfig(Integration.GOOGLE, client_id, client_secret, list(scopes or []))
+
+
+def Gmail(
+    *, client_id: Secret | str, client_secret: Secret | str, scopes: list[str] | None = None
+) -> IntegrationConfig:
+    """Gmail by OAuth."""
+    return IntegrationConfig(Integration.GMAIL, client_id, client_secret, list(scopes or []))
+
+
+def GoogleCalendar(
+    *, client_id: Secret | str, client_secret: Secret | str, scopes: list[str] | None = None
+) -> IntegrationConfig:
+    """Google Calendar by OAuth."""
+    return IntegrationConfig(Integration.GCAL, client_id, client_secret, list(scopes or []))
+
+
+def GoogleDrive(
+    *, client_id: Secret | str, client_secret: Secret | str, scopes: list[str] | None = None
+) -> IntegrationConfig:
+    """Google Drive by OAuth."""
+    return IntegrationConfig(Integration.GDRIVE, client_id, client_secret, list(scopes or []))
+
+
+def GitHub(
+    *, client_id: Secret | str, client_secret: Secret | str, scopes: list[str] | None = None
+) -> IntegrationConfig:
+    """GitHub by OAuth."""
+    return IntegrationConfig(Integration.GITHUB, client_id, client_secret, list(scopes or []))
+
+
+def Linear(
+    *, client_id: Secret | str, client_secret: Secret | str, scopes: list[str] | None = None
+) -> IntegrationConfig:
+    """Linear by OAuth."""
+    return IntegrationConfig(Integration.LINEAR, client_id, client_secret, list(scopes or []))
+
+
+def Outlook(
+    *, client_id: Secret | str, client_secret: Secret | str, scopes: list[str] | None = None
+) -> IntegrationConfig:
+    """Outlook by OAuth. ``offline_access`` is added to the scopes: without it there is no refresh."""
+    wanted = list(scopes or [])
+    offline = [] if "offline_access" in wanted else ["offline_access"]
+    return IntegrationConfig(Integration.OUTLOOK, client_id, client_secret, wanted + offline)
+
+
+def AWS() -> IntegrationConfig:
+    """AWS by a form: ``access_key_id``, ``secret_access_key``, ``region``."""
+    return IntegrationConfig(Integration.AWS)
+
+
+def Tailscale(*, advertise_tags: bool = False) -> IntegrationConfig:
+    """Tailscale by a form: ``auth_key``, and ``advertise_tags`` if wanted."""
+    fields = ["auth_key", "advertise_tags"] if advertise_tags else None
+    return IntegrationConfig(Integration.TAILSCALE, fields=fields)
+
+
+def _form_spec(name: str, config: IntegrationConfig) -> IntegrationSpec:
+    if config.client_id or config.client_secret or config.scopes:
+        raise _invalid(
+            f"client_id, client_secret or scopes for {name!r}, which is a form",
+            f'Leave them out: app.add_integration("{name}").',
+        )
+    fields = _texts(config.fields or [], "fields")
+    if not fields and name not in SECRET_FORMS:
+        raise _invalid(
+            f"the form {name!r} without fields",
+            f'Name what the user has to fill in: app.add_integration("{name}", fields=["api_key"]).',
+        )
+    return IntegrationSpec(name, "form", fields=[_field_name(field) for field in fields])
+
+
+def _oauth_spec(name: str, config: IntegrationConfig) -> IntegrationSpec:
+    if config.fields:
+        raise _invalid(f"fields for {name!r} with mode='oauth'", "Leave out either the fields or the mode.")
+    if name not in TITLES:
+        raise _invalid(
+            f"the unknown integration {name!r}",
+            f"Use one of {', '.join(sorted(TITLES))}, or declare a form of your own with fields=[…].",
+        )
+    return IntegrationSpec(
+        name,
+        "oauth",
+        client_id=_secret_name(name, "client_id", config.client_id),
+        client_secret=_secret_name(name, "client_secret", config.client_secret),
+        scopes=_texts(config.scopes, "scopes"),
+    )
+
+
+def _secret_name(name: str, parameter: str, value: Secret | str) -> str:
+    # What is no Secret may be the credential itself: it is neither kept nor shown.
+    if isinstance(value, Secret):
+        return value.name
+    problem = "a plain string as" if value else "no"
+    raise _invalid(
+        f"{problem} {parameter} for {name!r}",
+        f'Store it with `capsule secret create` and pass {parameter}=cpsl.Secret.from_name("NAME").',
+    )
+
+
+def _texts(values: Iterable[str], parameter: str) -> list[str]:
+    items = [] if isinstance(values, str) else list(values)
+    if isinstance(values, str) or not all(isinstance(item, str) and item.strip() for item in items):
+        raise _invalid(f"{parameter} that is not a list of text", f'Write it like {parameter}=["one", "two"].')
+    if len(set(items)) < len(items):
+        raise _invalid(f"{parameter} that names something twice", "Name each once.")
+    return items
+
+
+def _field_name(name: str) -> str:
+    if name.isidentifier() and len(name) <= 64:
+        return name
+    raise _invalid(f"the field {name!r}", "Use letters, digits and underscores, like 'api_key'.")
+
+
+def _invalid(what: str, hint: str) -> InvalidRequest:
+    return invalid(f"An integration cannot have {what}", hint, "invalid_integration")
