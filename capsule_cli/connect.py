@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from cpsl.client import Client
+
+T = TypeVar("T")
 
 
 def connect(profile: str | None) -> Client:
@@ -13,3 +17,13 @@ def connect(profile: str | None) -> Client:
     from cpsl.client import Client
 
     return Client(profile=profile)
+
+
+@contextmanager
+def closing(stream: Iterator[T]) -> Iterator[Iterator[T]]:
+    """``stream`` for the time of a ``with``; its connection is given back at the end, also in the middle of it."""
+    try:
+        yield stream
+    finally:
+        if isinstance(stream, Generator):
+            stream.close()

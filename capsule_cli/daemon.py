@@ -47,7 +47,8 @@ def address(host: str | None = None, port: int | None = None) -> Address:
     from cpsl import config
 
     return Address(
-        config.get("gateway_host") if host is None else host, config.get("gateway_port") if port is None else port
+        config.get("gateway_host") if host is None else host,
+        config.get("gateway_port") if port is None else port,
     )
 
 
@@ -64,11 +65,19 @@ def require_extra() -> None:
 
     if os.name != "posix":
         raise CapsuleError(
-            "A gateway does not run on this system", code="unsupported_system", hint="Log in to one that runs elsewhere."
+            "A gateway does not run on this system",
+            code="unsupported_system",
+            hint="Log in to one that runs elsewhere.",
         )
-    missing = [name for name in ("litestar", "uvicorn", "sqlalchemy", "alembic", "cryptography") if not find_spec(name)]
+    missing = [
+        name
+        for name in ("litestar", "uvicorn", "sqlalchemy", "alembic", "cryptography")
+        if not find_spec(name)
+    ]
     if missing:
-        raise UsageError("The gateway's packages are not installed", code="extra_missing", hint=_INSTALL)
+        raise UsageError(
+            "The gateway's packages are not installed", code="extra_missing", hint=_INSTALL
+        )
 
 
 def find(folder: Path) -> Running | None:
@@ -77,7 +86,12 @@ def find(folder: Path) -> Running | None:
         return None
     try:
         told = json.loads((folder / "gateway.json").read_text())
-        return Running(int(told["pid"]), told["url"], str(told.get("version", "")), float(told.get("started_at", 0)))
+        return Running(
+            int(told["pid"]),
+            told["url"],
+            str(told.get("version", "")),
+            float(told.get("started_at", 0)),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it is just starting, or just stopping
 
@@ -135,7 +149,9 @@ def ensure(folder: Path) -> Running:
     return find(folder) or start(folder, address())
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int) -> Running:
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int
+) -> Running:
     try:
         for _ in _until(START_SECONDS):
             if process.poll() is not None:
@@ -148,11 +164,14 @@ def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, log: Path,
         raise
     process.terminate()
     raise GatewayTimeout(
-        f"The gateway did not become ready within {START_SECONDS:.0f} seconds and was stopped", hint=f"Its log: {log}"
+        f"The gateway did not become ready within {START_SECONDS:.0f} seconds and was stopped",
+        hint=f"Its log: {log}",
     )
 
 
-def _other_or_failure(process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int) -> Running:
+def _other_or_failure(
+    process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int
+) -> Running:
     """It exited. If two starts raced, the other one runs now, and that is as good."""
     for _ in _until(5.0):
         running = find(folder)
@@ -213,7 +232,9 @@ def require(folder: Path) -> Running:
     """The gateway that runs on this data directory. Raises ConnectionFailed if none does."""
     running = find(folder)
     if running is None:
-        raise ConnectionFailed("The gateway is not running", code="gateway_not_running", hint="capsule gateway start")
+        raise ConnectionFailed(
+            "The gateway is not running", code="gateway_not_running", hint="capsule gateway start"
+        )
     return running
 
 

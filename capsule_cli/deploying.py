@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capsule_cli import output, progress
+from capsule_cli.connect import closing
 from capsule_cli.describe import Entry, describe
 from cpsl.errors import DeployFailed, GatewayError, NotFound
-from cpsl.wire.apps import AppSpec, DeployDone, DeployError, DeployEvent, DeployLog, DeployStatus, Missing
+from cpsl.wire.apps import (
+    AppSpec,
+    DeployDone,
+    DeployError,
+    DeployEvent,
+    DeployLog,
+    DeployStatus,
+    Missing,
+)
 
 if TYPE_CHECKING:
+    from cpsl.bundle import BundleFile
+
     from cpsl.client import Client
 
 
@@ -47,12 +57,16 @@ def _send(client: Client, entry: Entry) -> DeployDone:
     found = bundle.collect(entry.root)
     bundle.check_size(found)
     _tell_skipped(entry.root, found.skipped)
-    total = sum(file.size for file in found)
-    with progress.bar(f"Sending {len(found)} files", total) as advance:
-        archive = bundle.pack(found, progress=advance)
-        events = client.deploys.create(archive, entry.name)
-    with closing(events):
+    with closing(client.deploys.create(_archive(found), entry.name)) as events:
         return _follow(events)
+
+
+def _archive(files: list[BundleFile]) -> Iterator[bytes]:
+    """The archive in pieces; progress shows from the first to the last of them."""
+    from cpsl import bundle
+
+    with progress.bar(f"Sending {len(files)} files", sum(file.size for file in files)) as advance:
+        yield from bundle.pack(files, progress=advance)
 
 
 def _tell_skipped(root: Path, skipped: Iterable[object]) -> None:
@@ -71,10 +85,16 @@ def _follow(events: Iterable[DeployEvent]) -> DeployDone:
                 return event
             case DeployError():
                 raise _failure(event)
-    raise GatewayError("The gateway ended the deploy without a result", code="deploy_cut", hint="capsule gateway logs")
+    raise GatewayError(
+        "The gateway ended the deploy without a result",
+        code="deploy_cut",
+        hint="capsule gateway logs",
+    )
 
 
 def _failure(event: DeployError) -> Exception:
     commands = "".join(f"\n  {item.command}" for item in event.missing)
     hint = (event.hint or "") + (f"\nCreate what is missing:{commands}" if commands else "")
-    return DeployFailed(event.message, code=event.code, hint=hint.strip() or None, traceback=event.traceback)
+    return DeployFailed(
+        event.message, code=event.code, hint=hint.strip() or None, traceback=event.traceback
+    )

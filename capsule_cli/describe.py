@@ -57,7 +57,8 @@ def describe(entry: Entry) -> AppSpec:
         raise _error(msgspec.json.decode(last, type=Broken))
     except msgspec.DecodeError:
         raise DeployFailed(
-            f"Importing {entry.name} ended the process with exit code {done.returncode}", code="import_failed"
+            f"Importing {entry.name} ended the process with exit code {done.returncode}",
+            code="import_failed",
         ) from None
 
 
@@ -66,4 +67,6 @@ def _error(broken: Broken) -> CapsuleError:
         return NotFound(broken.message, code=broken.code, hint=broken.hint)
     if broken.code in ("invalid_entry_point", "not_an_app"):
         return EntryPointError(broken.message, code=broken.code, hint=broken.hint)
-    return DeployFailed(broken.message, code=broken.code, hint=broken.hint, traceback=broken.traceback)
+    return DeployFailed(
+        broken.message, code=broken.code, hint=broken.hint, traceback=broken.traceback
+    )

@@ -1,10 +1,10 @@
 """The one table from a type of error to the exit code of ``capsule``, and how an error looks.
 
-    0 done                     5 it exists already, or is in use
-    1 something failed         6 the gateway is away, or too slow
-    2 the command is wrong     7 the app's own code failed
-    3 no such thing            8 the app waits for a person
-    4 log in first         130 interrupted
+0 done                     5 it exists already, or is in use
+1 something failed         6 the gateway is away, or too slow
+2 the command is wrong     7 the app's own code failed
+3 no such thing            8 the app waits for a person
+4 log in first         130 interrupted
 """
 
 from __future__ import annotations
@@ -57,7 +57,11 @@ def facts(error: BaseException) -> dict[str, Any]:
             "traceback": getattr(error, "traceback", None),
         }
     else:
-        found = {"code": _code_of_foreign(error), "message": _foreign(error), "hint": _hint_for(error)}
+        found = {
+            "code": _code_of_foreign(error),
+            "message": _foreign(error),
+            "hint": _hint_for(error),
+        }
     return {"error": {name: value for name, value in found.items() if value}}
 
 

@@ -11,9 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-_CONTROLS = {
-    code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
-}
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 def clean(text: str) -> str:
@@ -102,7 +100,10 @@ class Output:
         elif not found:
             say(empty)
         else:
-            lines = [list(columns), *([str(cell(item)) for cell in columns.values()] for item in found)]
+            lines = [
+                list(columns),
+                *([str(cell(item)) for cell in columns.values()] for item in found),
+            ]
             print("\n".join(align(lines)), flush=True)
 
     def item(self, found: Any, lines: Mapping[str, Any]) -> None:
@@ -110,7 +111,11 @@ class Output:
         if self.json:
             print_json(found)
         else:
-            shown = [[f"{label}:", str(value)] for label, value in lines.items() if value not in ("", None)]
+            shown = [
+                [f"{label}:", str(value)]
+                for label, value in lines.items()
+                if value not in ("", None)
+            ]
             print("\n".join(align(shown)), flush=True)
 
     def done(self, message: str, found: Any) -> None:
@@ -146,7 +151,10 @@ def _plain(value: Any) -> Any:
 
 def _with_iso_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _iso(item) if _is_time(name, item) else _with_iso_times(item) for name, item in value.items()}
+        return {
+            name: _iso(item) if _is_time(name, item) else _with_iso_times(item)
+            for name, item in value.items()
+        }
     if isinstance(value, list):
         return [_with_iso_times(item) for item in value]
     return value
@@ -157,4 +165,8 @@ def _is_time(name: str, value: Any) -> bool:
 
 
 def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(seconds, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO
@@ -30,16 +30,18 @@ class Source:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.file is not sys.stdin.buffer:
             self.file.close()
 
-    @contextmanager
-    def read(self) -> Iterator[Iterator[bytes]]:
-        """The content in pieces, with a progress bar around it."""
+    def read(self) -> Iterator[bytes]:
+        """The content in pieces; progress shows from the first to the last of them."""
         with progress.bar(f"Uploading {self.name}", self.size) as advance:
-            yield progress.counted(iter(lambda: self.file.read(PIECE_BYTES), b""), advance)
+            yield from progress.counted(iter(lambda: self.file.read(PIECE_BYTES), b""), advance)
 
 
 def open_source(local: str) -> Source:
@@ -48,7 +50,9 @@ def open_source(local: str) -> Source:
         return Source(sys.stdin.buffer, "stdin", None)
     path = Path(local).expanduser()
     if path.is_dir():
-        raise UsageError(f"{local} is a folder", hint="Upload its files one by one, or as one archive.")
+        raise UsageError(
+            f"{local} is a folder", hint="Upload its files one by one, or as one archive."
+        )
     file = path.open("rb")
     return Source(file, path.name, os.fstat(file.fileno()).st_size)
 
@@ -76,7 +80,10 @@ def to_file(pieces: Iterable[bytes], target: Path, *, force: bool) -> int:
     """Write ``pieces`` beside ``target`` and move them there when all have come; return the number of bytes."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     try:
-        with open(handle, "wb") as file, progress.bar(f"Downloading {target.name}", None) as advance:
+        with (
+            open(handle, "wb") as file,
+            progress.bar(f"Downloading {target.name}", None) as advance,
+        ):
             for piece in progress.counted(pieces, advance):
                 file.write(piece)
             count = file.tell()
@@ -106,7 +113,9 @@ def _move(name: str, target: Path, *, force: bool) -> None:
 
 def _refuse_existing(path: Path, *, force: bool) -> None:
     if not force and os.path.lexists(path):
-        raise Conflict(f"{path} exists already", code="file_exists", hint="Add --force to overwrite it.")
+        raise Conflict(
+            f"{path} exists already", code="file_exists", hint="Add --force to overwrite it."
+        )
 
 
 def _take_usual_mode(name: str) -> None:

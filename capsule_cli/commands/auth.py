@@ -15,8 +15,9 @@ from capsule_cli.tree import examples, noun, verb
 from cpsl.errors import AuthError, CapsuleError, NotLoggedIn
 
 if TYPE_CHECKING:
-    from cpsl.auth import Credentials
     from cpsl.client.login import Login
+
+    from cpsl.auth import Credentials
     from cpsl.wire.accounts import DeviceCode, Me
 
 cli = noun("login, logout, status, and the token for scripts.")
@@ -24,13 +25,20 @@ login_cli, logout_cli, status_cli = verb(), verb(), verb()
 
 GatewayOpt = Annotated[
     str | None,
-    typer.Option("--gateway", metavar="URL", help="Another gateway than the one on this machine.", show_default=False),
+    typer.Option(
+        "--gateway",
+        metavar="URL",
+        help="Another gateway than the one on this machine.",
+        show_default=False,
+    ),
 ]
 
 
 def login(
     gateway: GatewayOpt = None,
-    with_token: Annotated[bool, typer.Option("--with-token", help="Read a token from stdin.")] = False,
+    with_token: Annotated[
+        bool, typer.Option("--with-token", help="Read a token from stdin.")
+    ] = False,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
@@ -78,7 +86,7 @@ def token(profile: ProfileOpt = None) -> None:
 _LOGIN_EXAMPLES = examples(
     "capsule login",
     "capsule login --gateway https://capsule.example.com",
-    "printf %s \"$TOKEN\" | capsule login --with-token --gateway https://capsule.example.com",
+    'printf %s "$TOKEN" | capsule login --with-token --gateway https://capsule.example.com',
 )
 for _group, _command, _epilog in (
     (login_cli, login, _LOGIN_EXAMPLES),
@@ -100,7 +108,10 @@ def login_here(profile: str | None = None) -> Login:
     running = daemon.ensure(folder)
     bootstrap = local.read_bootstrap(folder)
     if bootstrap is None:
-        raise CapsuleError(f"The gateway at {running.url} left no login file in {folder}", hint="capsule gateway logs")
+        raise CapsuleError(
+            f"The gateway at {running.url} left no login file in {folder}",
+            hint="capsule gateway logs",
+        )
     return flows.login_local(bootstrap, **_named(profile))
 
 
@@ -135,7 +146,9 @@ def _show_code(code: DeviceCode) -> None:
 
     output.say(f"Open   {code.verification_uri}")
     output.say(f"Enter  {code.user_code}")
-    output.whisper(f"Waiting for you to confirm it, for {code.expires_in // 60} minutes (Ctrl-C gives up) …")
+    output.whisper(
+        f"Waiting for you to confirm it, for {code.expires_in // 60} minutes (Ctrl-C gives up) …"
+    )
     if sys.stderr.isatty():
         try:
             webbrowser.open(code.verification_uri_complete or code.verification_uri)
@@ -169,21 +182,32 @@ def _tell(made: Login, *, json: bool) -> None:
     }
     Output(json=json).done(f"Logged in as {facts['account']} at {facts['gateway_url']}", facts)
     if not json:
-        output.whisper(f"  Profile {facts['profile']}, workspace {facts['workspace']}; token kept in {made.where}")
+        output.whisper(
+            f"  Profile {facts['profile']}, workspace {facts['workspace']}; token kept in {made.where}"
+        )
 
 
 class Status:
     """What is known about the login: the credentials if any, who they are if they work, else why they do not."""
 
-    def __init__(self, credentials: Credentials | None, me: Me | None, error: CapsuleError | None) -> None:
+    def __init__(
+        self, credentials: Credentials | None, me: Me | None, error: CapsuleError | None
+    ) -> None:
         self.credentials = credentials
         self.me = me
         self.error = error
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``capsule status --json`` prints."""
-        valid = None if self.me is None and not isinstance(self.error, AuthError) else self.me is not None
-        told: dict[str, Any] = {"logged_in": self.credentials is not None, "valid": valid if self.credentials else False}
+        valid = (
+            None
+            if self.me is None and not isinstance(self.error, AuthError)
+            else self.me is not None
+        )
+        told: dict[str, Any] = {
+            "logged_in": self.credentials is not None,
+            "valid": valid if self.credentials else False,
+        }
         if self.credentials:
             told |= {
                 "gateway_url": self.credentials.gateway_url,
@@ -227,7 +251,12 @@ def _status(profile: str | None) -> Status:
     except NotLoggedIn as error:
         return Status(None, None, error)
     try:
-        with Client(token=credentials.token, gateway_url=credentials.gateway_url, max_retries=0, timeout=10.0) as client:
+        with Client(
+            token=credentials.token,
+            gateway_url=credentials.gateway_url,
+            max_retries=0,
+            timeout=10.0,
+        ) as client:
             return Status(credentials, client.me(), None)
     except CapsuleError as error:
         return Status(credentials, None, error)

@@ -14,9 +14,14 @@ from capsule_cli.tree import examples, verb
 cli = verb()
 
 
-@cli.command(epilog=examples("capsule create my-app", "capsule create demos/reports --template integrations"))
+@cli.command(
+    epilog=examples("capsule create my-app", "capsule create demos/reports --template integrations")
+)
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Folder to create; names the app.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Folder to create; names the app.", show_default=False),
+    ],
     template: Annotated[
         str, typer.Option(metavar="TEMPLATE", help="Which template: default or integrations.")
     ] = project.DEFAULT,
@@ -28,7 +33,9 @@ def create(
     written = project.create(target, template, force=force)
     app = project.app_name(target)
     if json:
-        return output.print_json({"path": str(target), "app": app, "template": template, "files": written})
+        return output.print_json(
+            {"path": str(target), "app": app, "template": template, "files": written}
+        )
     output.done(f"Created {app} from template {template}: {', '.join(written)}")
     output.whisper(f"  Next: cd {target} && capsule deploy app.py:app && capsule chat {app}")
     output.data(str(target))

@@ -18,7 +18,10 @@ cli = verb()
 @cli.command(epilog=examples("capsule deploy app.py:app", "url=$(capsule deploy shop/app.py:app)"))
 def deploy(
     entry: Annotated[
-        str, typer.Argument(metavar="FILE.py:SYMBOL", help="The file, and the cpsl.App in it.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="FILE.py:SYMBOL", help="The file, and the cpsl.App in it.", show_default=False
+        ),
     ],
     profile: ProfileOpt = None,
     json: JsonOpt = False,

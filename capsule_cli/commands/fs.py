@@ -44,7 +44,9 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule fs delete reports", "capsule fs delete reports --yes"))
-def delete(name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def delete(
+    name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = False
+) -> None:
     """Delete a filesystem with all files in it."""
     with connect(profile) as client:
         ask.confirm(f"Delete filesystem {name} with all its files? This cannot be undone.", yes=yes)
@@ -54,7 +56,9 @@ def delete(name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json:
 
 @cli.command(epilog=examples("capsule fs ls reports", "capsule fs ls reports /uploads --json"))
 def ls(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The filesystem.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The filesystem.", show_default=False)
+    ] = None,
     path: Annotated[str, typer.Argument(metavar="[PATH]", help="A folder in it.")] = "/",
     profile: ProfileOpt = None,
     json: JsonOpt = False,
@@ -84,9 +88,14 @@ def ls(
 )
 def upload(
     name: NameArg,
-    local: Annotated[str, typer.Argument(metavar="FILE", help="The file here; - for stdin.", show_default=False)],
+    local: Annotated[
+        str, typer.Argument(metavar="FILE", help="The file here; - for stdin.", show_default=False)
+    ],
     remote: Annotated[
-        str | None, typer.Argument(metavar="[PATH]", help="Where it goes. Default: /<name of FILE>.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[PATH]", help="Where it goes. Default: /<name of FILE>.", show_default=False
+        ),
     ] = None,
     force: ForceOpt = False,
     profile: ProfileOpt = None,
@@ -96,8 +105,7 @@ def upload(
     source = transfer.open_source(local)
     path = _remote_path(local, remote)
     with source, connect(profile) as client:
-        with source.read() as pieces:
-            stored = client.filesystems.upload(name, path, pieces, overwrite=force)
+        stored = client.filesystems.upload(name, path, source.read(), overwrite=force)
     Output(json=json).done(f"Stored {name}:{stored.path} ({output.size(stored.size)})", stored)
 
 
@@ -110,10 +118,16 @@ def upload(
 )
 def download(
     name: NameArg,
-    remote: Annotated[str, typer.Argument(metavar="PATH", help="The file in it.", show_default=False)],
+    remote: Annotated[
+        str, typer.Argument(metavar="PATH", help="The file in it.", show_default=False)
+    ],
     local: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="Where it goes here; - for stdout. Default: its own name.", show_default=False),
+        typer.Argument(
+            metavar="[FILE]",
+            help="Where it goes here; - for stdout. Default: its own name.",
+            show_default=False,
+        ),
     ] = None,
     force: ForceOpt = False,
     profile: ProfileOpt = None,
@@ -128,12 +142,17 @@ def download(
         if target is None:
             return transfer.to_stdout(pieces)
         count = transfer.to_file(pieces, target, force=force)
-    Output(json=json).done(f"Saved {target} ({output.size(count)})", {"path": str(target), "size": count})
+    Output(json=json).done(
+        f"Saved {target} ({output.size(count)})", {"path": str(target), "size": count}
+    )
 
 
 def _remote_path(local: str, remote: str | None) -> str:
     if local == "-" and (not remote or remote.endswith("/")):
-        raise UsageError("What comes from stdin has no name", hint="Say where it goes: capsule fs upload NAME - /PATH")
+        raise UsageError(
+            "What comes from stdin has no name",
+            hint="Say where it goes: capsule fs upload NAME - /PATH",
+        )
     if remote and not remote.endswith("/"):
         return remote
     from pathlib import Path

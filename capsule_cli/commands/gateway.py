@@ -18,12 +18,23 @@ from cpsl.errors import NotFound
 cli = noun("The gateway on this machine: start, stop, status, logs.")
 
 
-@cli.command(epilog=examples("capsule gateway start", "capsule gateway start --foreground --host 0.0.0.0 --port 8080"))
+@cli.command(
+    epilog=examples(
+        "capsule gateway start", "capsule gateway start --foreground --host 0.0.0.0 --port 8080"
+    )
+)
 def start(
-    foreground: Annotated[bool, typer.Option("--foreground", help="Stay here: for systemd and containers.")] = False,
-    host: Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).", metavar="ADDRESS")] = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay here: for systemd and containers.")
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on (127.0.0.1).", metavar="ADDRESS")
+    ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on (1980).", min=0, max=65535, metavar="PORT", show_default=False)
+        int | None,
+        typer.Option(
+            help="Port to listen on (1980).", min=0, max=65535, metavar="PORT", show_default=False
+        ),
     ] = None,
     data_dir: DataDirOpt = None,
     json: JsonOpt = False,
@@ -58,7 +69,9 @@ def status(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
     if json:
         facts = running._asdict() if running else {}
         ready = bool(running and daemon.answers(running.url))
-        return output.print_json({"running": bool(running), "ready": ready, "data_dir": str(folder), **facts})
+        return output.print_json(
+            {"running": bool(running), "ready": ready, "data_dir": str(folder), **facts}
+        )
     running = daemon.require(folder)
     Output().item(
         running,
@@ -75,8 +88,12 @@ def status(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
 
 @cli.command(epilog=examples("capsule gateway logs", "capsule gateway logs -f"))
 def logs(
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", help="How many to begin with.", min=0)] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", metavar="N", help="How many to begin with.", min=0)
+    ] = 100,
     data_dir: DataDirOpt = None,
 ) -> None:
     """Show what the gateway itself wrote. (What apps wrote: capsule logs APP.)"""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capsule_cli import output
-from capsule_cli.connect import connect
+from capsule_cli.connect import closing, connect
 from capsule_cli.options import AppArg, JsonOpt, ProfileOpt
 from capsule_cli.tree import examples, verb
 
@@ -19,11 +18,19 @@ if TYPE_CHECKING:
 cli = verb()
 
 
-@cli.command(epilog=examples("capsule logs hello", "capsule logs hello -f", "capsule logs hello -n 500 --json"))
+@cli.command(
+    epilog=examples(
+        "capsule logs hello", "capsule logs hello -f", "capsule logs hello -n 500 --json"
+    )
+)
 def logs(
     app: AppArg,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", help="How many to begin with.", min=1)] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", metavar="N", help="How many to begin with.", min=1)
+    ] = 100,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
@@ -31,12 +38,8 @@ def logs(
     with connect(profile) as client:
         if not follow:
             return _print(client.apps.logs(app, limit=lines), json=json)
-        with closing(_generator(client.apps.follow_logs(app, limit=lines))) as live:
+        with closing(client.apps.follow_logs(app, limit=lines)) as live:
             _print(live, json=json)
-
-
-def _generator(lines: Iterable[LogLine]) -> Iterator[Any]:
-    yield from lines
 
 
 def _print(lines: Iterable[LogLine], *, json: bool) -> None:

@@ -16,7 +16,7 @@ from capsule_cli.tree import examples, noun
 
 cli = noun("Secrets that apps read as environment variables. Their values are never shown again.")
 
-_WAYS = "Pipe it: printf %s \"$VALUE\" | capsule secret create {name} -   or give {name}=VALUE."
+_WAYS = 'Pipe it: printf %s "$VALUE" | capsule secret create {name} -   or give {name}=VALUE.'
 
 
 @cli.command(
@@ -40,8 +40,9 @@ def create(
     json: JsonOpt = False,
 ) -> None:
     """Store secrets: all of them, or none."""
-    values = _values(pairs)
+    given = _given(pairs)
     with connect(profile) as client:
+        values = given or _usable({pairs[0]: _asked(pairs[0])})
         stored = client.secrets.create(values, overwrite=force)
     if json:
         return output.print_json(stored)
@@ -74,15 +75,15 @@ def delete(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = False) -> 
     Output(json=json).done(f"Secret {name} deleted", {"name": name, "deleted": True})
 
 
-def _values(pairs: list[str]) -> dict[str, str]:
+def _given(pairs: list[str]) -> dict[str, str]:
+    """The secrets that the command line and stdin give; none if there is one that has to be asked for."""
     if len(pairs) == 2 and pairs[1] == "-":
-        found = {_checked(pairs[0]): _from_stdin()}
-    elif len(pairs) == 1 and "=" not in pairs[0]:
-        found = {_checked(pairs[0]): _asked(pairs[0])}
-    else:
-        found = _from_arguments(pairs)
-    _refuse_unusable(found)
-    return found
+        return _usable({_checked(pairs[0]): _from_stdin()})
+    if len(pairs) == 1 and "=" not in pairs[0]:
+        name = _checked(pairs[0])
+        ask.need_terminal(f"Asking for the value of {name}", _WAYS.format(name=name))
+        return {}
+    return _usable(_from_arguments(pairs))
 
 
 def _from_arguments(pairs: list[str]) -> dict[str, str]:
@@ -91,11 +92,15 @@ def _from_arguments(pairs: list[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals:
             # What stands there may be a value: it is not repeated.
-            raise UsageError(f"Argument {number} is not NAME=VALUE", hint="Quote values that contain blanks.")
+            raise UsageError(
+                f"Argument {number} is not NAME=VALUE", hint="Quote values that contain blanks."
+            )
         if _checked(name.strip()) in found:
             raise UsageError(f"{name.strip()} is given twice")
         found[name.strip()] = value
-    output.whisper("Note: values given as arguments stay in your shell's history and are seen by `ps`.")
+    output.whisper(
+        "Note: values given as arguments stay in your shell's history and are seen by `ps`."
+    )
     return found
 
 
@@ -106,7 +111,6 @@ def _checked(name: str) -> str:
 
 
 def _asked(name: str) -> str:
-    ask.need_terminal(f"Asking for the value of {name}", _WAYS.format(name=name))
     try:
         return ask.hidden(f"Value of {name} (hidden): ")
     except EOFError:
@@ -115,7 +119,9 @@ def _asked(name: str) -> str:
 
 def _from_stdin() -> str:
     if sys.stdin.isatty():
-        raise UsageError("stdin is a terminal", hint="Leave out the '-' to be asked, or pipe the value in.")
+        raise UsageError(
+            "stdin is a terminal", hint="Leave out the '-' to be asked, or pipe the value in."
+        )
     raw = sys.stdin.buffer.read()
     try:
         text = raw.decode()
@@ -124,9 +130,14 @@ def _from_stdin() -> str:
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
-def _refuse_unusable(values: dict[str, str]) -> None:
+def _usable(values: dict[str, str]) -> dict[str, str]:
     for name, value in values.items():
         if not value:
-            raise UsageError(f"The value of {name} is empty; nothing was stored", code="empty_secret")
+            raise UsageError(
+                f"The value of {name} is empty; nothing was stored", code="empty_secret"
+            )
         if "\0" in value:
-            raise UsageError(f"The value of {name} contains a NUL byte, which no environment variable can hold")
+            raise UsageError(
+                f"The value of {name} contains a NUL byte, which no environment variable can hold"
+            )
+    return values

@@ -1,0 +1,72 @@
+"""Prompts in a real terminal: nothing shows that is secret, Ctrl-C leaves nothing half done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.terminal import CTRL_C, CTRL_D, Terminal
+
+Open = Callable[..., Terminal]
+FAKE = {"CAPSULE_TOKEN": "cps_x", "CAPSULE_GATEWAY_URL": "http://127.0.0.1:9"}
+
+
+def test_a_secret_is_typed_hidden(terminal: Open) -> None:
+    screen = terminal("secret", "create", "A", env=FAKE)
+    screen.wait_for("Value of A (hidden): ")
+    screen.type("sk-very-secret\n")
+    assert screen.exit_code() == 6  # nobody is there to store it
+    assert "sk-very-secret" not in screen.screen
+
+
+def test_nobody_is_asked_who_is_not_logged_in(terminal: Open) -> None:
+    screen = terminal("secret", "create", "A")
+    assert screen.exit_code() == 4
+    assert "Value of" not in screen.screen
+
+
+@pytest.mark.parametrize(
+    ("words", "prompt"),
+    [
+        (["secret", "create", "A"], "Value of A (hidden): "),
+        (["channel", "create", "x", "--type", "telegram"], "bot_token (hidden): "),
+        (["fs", "delete", "x"], "[y/N] "),
+    ],
+)
+def test_ctrl_c_at_a_prompt_is_130_and_says_nothing(
+    terminal: Open, words: list[str], prompt: str
+) -> None:
+    screen = terminal(*words, env=FAKE)
+    screen.wait_for(prompt)
+    screen.type(CTRL_C)
+    assert screen.exit_code() == 130
+    assert "Error" not in screen.screen
+    assert "Traceback" not in screen.screen
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("\n", 1), (CTRL_D, 1), ("y\n", 6)])
+def test_only_yes_is_yes(terminal: Open, answer: str, code: int) -> None:
+    screen = terminal("fs", "delete", "x", env=FAKE)
+    screen.wait_for("[y/N] ")
+    screen.type(answer)
+    assert screen.exit_code() == code
+
+
+def test_an_empty_hidden_value_is_refused(terminal: Open) -> None:
+    screen = terminal("secret", "create", "A", env=FAKE)
+    screen.wait_for("(hidden): ")
+    screen.type("\n")
+    assert screen.exit_code() == 2
+    assert "empty" in screen.screen
+
+
+def test_a_token_is_never_awaited_at_a_terminal(terminal: Open) -> None:
+    screen = terminal("login", "--with-token")
+    assert screen.exit_code() == 2
+    assert "stdin" in screen.screen
+
+
+def test_stdin_for_a_secret_is_never_awaited_at_a_terminal(terminal: Open) -> None:
+    screen = terminal("secret", "create", "A", "-", env=FAKE)
+    assert screen.exit_code() == 2

@@ -1,0 +1,113 @@
+"""The whole tree of commands: help with an example, ``--json`` and ``--yes`` where they belong, no typo left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from capsule_cli import tree
+from tests.cli.conftest import Run
+
+
+def leaves() -> dict[str, Any]:
+    """Every command that does something, by its words."""
+    found: dict[str, Any] = {}
+    for name in tree.COMMANDS:
+        command = tree.load(name)
+        below = getattr(command, "commands", None)
+        found |= (
+            {f"{name} {verb}": leaf for verb, leaf in below.items()} if below else {name: command}
+        )
+    return found
+
+
+LEAVES = leaves()
+NO_JSON = {"auth token", "gateway logs"}
+ASKING = {"app delete", "fs delete", "channel delete"}
+LOCAL = {"create", "quickstart", *(words for words in LEAVES if words.startswith("gateway "))}
+
+
+def options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("words", LEAVES)
+def test_every_command_explains_itself_with_an_example(words: str) -> None:
+    command = LEAVES[words]
+    assert command.help
+    assert f"capsule {words}" in command.epilog or words.partition(" ")[2] in command.epilog
+
+
+@pytest.mark.parametrize("words", sorted(set(LEAVES) - NO_JSON))
+def test_every_command_that_prints_data_prints_json(words: str) -> None:
+    assert "--json" in options(LEAVES[words])
+
+
+@pytest.mark.parametrize("words", sorted(set(LEAVES) - LOCAL))
+def test_every_command_that_talks_to_a_gateway_takes_a_profile(words: str) -> None:
+    assert "--profile" in options(LEAVES[words])
+
+
+@pytest.mark.parametrize("words", sorted(ASKING))
+def test_every_command_that_asks_takes_yes(words: str) -> None:
+    assert {"--yes", "-y"} <= options(LEAVES[words])
+
+
+def test_the_table_says_what_the_command_says() -> None:
+    for name, entry in tree.COMMANDS.items():
+        assert entry.help.endswith("."), name
+        assert tree.load(name) is not None
+
+
+def test_help_lists_every_command_and_the_exit_codes(capsule: Run) -> None:
+    done = capsule("--help")
+    assert done.returncode == 0
+    assert all(f"\n  {name} " in done.stdout for name in tree.COMMANDS)
+    assert "130 interrupted" in done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["secret"], ["fs", "upload"]])
+def test_help_of_each_level(capsule: Run, words: list[str]) -> None:
+    done = capsule(*words, "--help")
+    assert done.returncode == 0
+    assert "Examples:" in done.stdout or words == ["secret"]
+    assert not done.stderr
+
+
+def test_no_arguments_show_the_help_and_fail(capsule: Run) -> None:
+    done = capsule()
+    assert done.returncode == 2
+    assert "Every day" in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("chta", "chat"), ("secrets", "secret"), ("deplyo", "deploy")]
+)
+def test_a_typo_gets_the_word_that_was_meant(capsule: Run, typed: str, meant: str) -> None:
+    done = capsule(typed)
+    assert done.returncode == 2
+    assert f"Did you mean '{meant}'?" in done.stderr
+
+
+def test_a_typo_in_a_verb_too(capsule: Run) -> None:
+    done = capsule("secret", "crate")
+    assert done.returncode == 2
+    assert "create" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["app", "ls"], ["secret", "ls"], ["channel", "ls"], ["secret", "rm", "X"]]
+)
+def test_aliases_are_the_commands(capsule: Run, words: list[str]) -> None:
+    done = capsule(*words)
+    assert done.returncode == 4  # it got as far as asking who we are
+
+
+def test_usage_errors_are_json_when_json_is_wanted(capsule: Run) -> None:
+    import json
+
+    done = capsule("app", "get", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stderr)["error"]["code"] == "usage"
