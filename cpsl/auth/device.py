@@ -1,6 +1,6 @@
 """Login on another device, RFC 8628, as a protocol without I/O.
 
-``poll`` yields what to do (``Wait``, ``Ask``) and receives what came back; whoever drives it owns the clock and the HTTP.
+``poll`` yields what to do (``Wait``, ``Ask``) and receives what came back; who drives it owns the clock and the HTTP.
 """
 
 from __future__ import annotations

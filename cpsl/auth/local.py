@@ -16,7 +16,7 @@ FILE_NAME = "bootstrap.json"
 def read_bootstrap(data_dir: Path | None = None) -> Bootstrap | None:
     """What the local gateway left for its owner, or None if no gateway ever ran there.
 
-    Raises ConfigError (code ``unsafe_file``) if it is a symlink or others may read it, ``invalid_config`` if it is damaged.
+    Raises ConfigError: ``unsafe_file`` if it is a symlink or others may read it, ``invalid_config`` if it is damaged.
     """
     path = (data_dir or config.data_dir()) / FILE_NAME
     content = config.read_private(path)

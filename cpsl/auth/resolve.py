@@ -1,7 +1,7 @@
 """Which token goes to which gateway, and where each came from.
 
-First wins: the argument; ``CAPSULE_TOKEN``, ``CAPSULE_GATEWAY_URL``, ``CAPSULE_PROFILE``; the active profile; the profile
-``local``. A profile's token only ever goes to that profile's gateway, so a changed URL cannot carry it off.
+First wins: the argument; ``CAPSULE_TOKEN``, ``CAPSULE_GATEWAY_URL``, ``CAPSULE_PROFILE``; the active profile; the
+profile ``local``. A profile's token only ever goes to that profile's gateway, so a changed URL cannot carry it off.
 """
 
 from __future__ import annotations
@@ -25,23 +25,20 @@ class Credentials:
     source: str
 
 
-def resolve(
-    token: str | None = None, gateway_url: str | None = None, profile: str | None = None
-) -> Credentials:
+def resolve(token: str | None = None, gateway_url: str | None = None, profile: str | None = None) -> Credentials:
     """The credentials to use now.
 
     Raises NotLoggedIn when there is no token for the gateway, NotFound when the chosen profile does not exist, and
     ConfigError for an unusable token, URL or file (code ``insecure_gateway`` for plain http to another machine).
     """
-    chosen = _chosen_profile(profile)
     # A profile asked for by name is nearer than what lies in the environment.
     around: Mapping[str, str] = {} if profile else os.environ
     url = gateway_url or around.get("CAPSULE_GATEWAY_URL")
     if token is not None:
-        return _given(token, "argument", url, chosen)
+        return _given(token, "argument", url, profile)
     if lying := around.get("CAPSULE_TOKEN"):
-        return _given(lying, "environment variable CAPSULE_TOKEN", url, chosen)
-    return _stored(chosen, url)
+        return _given(lying, "environment variable CAPSULE_TOKEN", url, profile)
+    return _stored(_chosen_profile(profile), url)
 
 
 def token_name(profile: str) -> str:
@@ -58,9 +55,12 @@ def _chosen_profile(name: str | None) -> config.Profile | None:
     return loaded.profiles.get(config.DEFAULT_PROFILE)
 
 
-def _given(token: str, source: str, url: str | None, profile: config.Profile | None) -> Credentials:
-    chosen = url or (profile.gateway_url if profile else config.default_gateway_url())
-    return Credentials(_checked(token, source), config.check_gateway_url(chosen), None, source)
+def _given(token: str, source: str, url: str | None, profile: str | None) -> Credentials:
+    """Token and URL given are enough: then no config is read, so none has to exist."""
+    if not url:
+        chosen = _chosen_profile(profile)
+        url = chosen.gateway_url if chosen else config.default_gateway_url()
+    return Credentials(_checked(token, source), config.check_gateway_url(url), None, source)
 
 
 def _stored(profile: config.Profile | None, url: str | None) -> Credentials:

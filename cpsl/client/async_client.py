@@ -1,0 +1,128 @@
+"""``AsyncClient``: the same as ``Client``, for asyncio. A test compares the two."""
+
+from __future__ import annotations
+
+from builtins import list as _list
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from cpsl import auth
+from cpsl.client import async_nouns as nouns
+from cpsl.client import calls, flows, streams
+from cpsl.client.drivers import AsyncDriver, Wire
+from cpsl.client.types import AppInfo, ChatResponse, Fold, StreamChunk
+from cpsl.wire import accounts
+
+
+class AsyncClient:
+    """A connection to a gateway, for one event loop; close it, or use it in an ``async with`` block.
+
+    - ``token``, ``gateway_url``, ``profile``: instead of what ``capsule login`` stored; see ``cpsl.auth.resolve``
+    - ``timeout``: seconds that the gateway may be silent on a plain request (an answer that is being made may take
+      longer: see ``chat``)
+    - ``max_retries``: how often a request is repeated that is safe to repeat, when the network or the gateway fails
+    - ``http_client``: your own ``httpx.AsyncClient``, for proxies or certificates; it stays yours to close
+
+    Raises NotLoggedIn, ConfigError, NotFound (the profile). All errors are ``cpsl.CapsuleError``s.
+    """
+
+    def __init__(
+        self,
+        token: str | None = None,
+        gateway_url: str | None = None,
+        *,
+        profile: str | None = None,
+        timeout: float = 60.0,
+        max_retries: int = 3,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        found = auth.resolve(token, gateway_url, profile)
+        self._gateway = flows.Gateway(found.gateway_url, max_retries, found.source)
+        self._driver = AsyncDriver(Wire(found.gateway_url, found.token, timeout), http_client)
+        self.apps = nouns.Apps(self._driver, self._gateway)
+        self.channels = nouns.Channels(self._driver, self._gateway)
+        self.deploys = nouns.Deploys(self._driver, self._gateway)
+        self.filesystems = nouns.FileSystems(self._driver, self._gateway)
+        self.secrets = nouns.Secrets(self._driver, self._gateway)
+        self.sessions = nouns.Sessions(self._driver, self._gateway)
+        self.tokens = nouns.Tokens(self._driver, self._gateway)
+        self.turns = nouns.Turns(self._driver, self._gateway)
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway that this client talks to."""
+        return self._gateway.url
+
+    async def list_apps(self) -> _list[AppInfo]:
+        """All apps of the workspace, as dicts."""
+        return await self._driver.run(flows.call(self._gateway, calls.app_infos()))
+
+    async def get_app(self, name_or_id: str) -> AppInfo:
+        """One app, as a dict. Raises NotFound."""
+        return await self._driver.run(flows.call(self._gateway, calls.app_info(name_or_id)))
+
+    async def chat(
+        self,
+        app: str,
+        text: str,
+        session_id: str | None = None,
+        *,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> ChatResponse:
+        """Send a message; return the whole answer. Without ``session_id`` it begins a conversation.
+
+        The turn belongs to the gateway: lost connections are taken up again, and the same ``idempotency_key`` gives the
+        same turn, never a second one. Without ``timeout`` (seconds for the whole answer) it waits as long as the turn
+        is alive.
+
+        Raises AppError (with ``partial``), TurnCancelled, NotFound; PromptRequired at once when the app waits for a
+        person; GatewayTimeout (``turn_timeout``) and StreamCut, after which the turn still goes on.
+        """
+        fold = Fold()
+        flow = streams.new_turn(self._gateway, app, text, session_id, idempotency_key, timeout)
+        # Closed here: an exception's traceback would keep the connection open for as long as it is looked at.
+        async with aclosing(self._driver.iterate(flow)) as chunks:
+            async for chunk in chunks:
+                fold.take(chunk)
+        return fold.response()
+
+    def stream(
+        self, app: str, text: str, session_id: str | None = None, *, idempotency_key: str | None = None
+    ) -> AsyncIterator[StreamChunk]:
+        """Send a message; yield the turn's events as they come, each once and in order.
+
+        Printing every ``chunk.text`` prints the answer. Cut connections are resumed. After an ``error`` event it raises
+        AppError or TurnCancelled; StreamCut when resuming fails, while the turn goes on. Nothing is sent before the
+        first event is asked for.
+        """
+        return self._driver.iterate(streams.new_turn(self._gateway, app, text, session_id, idempotency_key))
+
+    async def me(self) -> accounts.Me:
+        """Who the token is. Raises AuthError."""
+        return await self._driver.run(flows.call(self._gateway, calls.me()))
+
+    async def close(self) -> None:
+        """Close the connections. Closing twice is closing once."""
+        await self._driver.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"AsyncClient(gateway_url={self._gateway.url!r}, token=[secure])"
+
+    def __reduce__(self) -> str:
+        raise TypeError("An AsyncClient holds a token and connections: make a new one where it is needed.")

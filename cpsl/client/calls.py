@@ -1,0 +1,266 @@
+"""Every plain request of the API, as a ``Call``: where it goes, and what its answer is. No I/O, no policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+import msgspec
+
+from cpsl.client.operations import Call, Request
+from cpsl.client.types import AppInfo
+from cpsl.errors import InvalidRequest
+from cpsl.wire import accounts, apps, resources, turns
+
+S = TypeVar("S")
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+BYTES = {"Content-Type": "application/octet-stream"}
+
+
+def segment(value: str) -> str:
+    """A name or id as one segment of a path. Raises InvalidRequest for what cannot be one."""
+    if not isinstance(value, str) or value.strip(". ") == "":
+        raise InvalidRequest(f"{value!r} is no name", code="invalid_name", hint="Give a name or an id.")
+    return quote(encoded(value), safe="")
+
+
+def encoded(value: str) -> bytes:
+    """UTF-8. Raises InvalidRequest for text with half characters, which no UTF-8 has."""
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("The text holds half characters (lone surrogates)", code="invalid_text") from None
+
+
+def body(value: Any) -> bytes:
+    """JSON. Raises InvalidRequest for what JSON cannot carry."""
+    try:
+        return msgspec.json.encode(value)
+    except (msgspec.EncodeError, UnicodeEncodeError, TypeError) as error:
+        raise InvalidRequest(f"This cannot be sent as JSON: {error}", code="invalid_text") from None
+
+
+def _get(path: str, answer: type[S], query: Mapping[str, str] | None = None) -> Call[S]:
+    return Call(Request("GET", path, query or {}, repeatable=True), msgspec.json.Decoder(answer).decode)
+
+
+def _post(path: str, value: Any, answer: type[S], repeatable: bool = False) -> Call[S]:
+    request = Request("POST", path, content=body(value), headers=JSON, repeatable=repeatable)
+    return Call(request, msgspec.json.Decoder(answer).decode)
+
+
+def _delete(path: str, query: Mapping[str, str] | None = None) -> Call[None]:
+    return Call(Request("DELETE", path, query or {}, repeatable=True), lambda _: None)
+
+
+# --- accounts -----------------------------------------------------------------------------------------------------
+
+
+def me() -> Call[accounts.Me]:
+    """Who the token is."""
+    return _get("/me", accounts.Me)
+
+
+def tokens() -> Call[accounts.TokenList]:
+    """The tokens of the account."""
+    return _get("/tokens", accounts.TokenList)
+
+
+def create_token(name: str, expires_in: int | None) -> Call[accounts.NewToken]:
+    """A new token."""
+    return _post("/tokens", accounts.TokenCreate(name, expires_in), accounts.NewToken)
+
+
+def delete_token(token_id: str) -> Call[None]:
+    """Revoke a token; ``current`` is the one in use."""
+    return _delete(f"/tokens/{segment(token_id)}")
+
+
+def local_login(secret: str, name: str) -> Call[accounts.NewToken]:
+    """A token for the owner of the machine."""
+    return _post("/auth/local", accounts.LocalLogin(secret, name), accounts.NewToken)
+
+
+# --- apps ---------------------------------------------------------------------------------------------------------
+
+
+def app_list() -> Call[apps.AppList]:
+    """All apps of the workspace."""
+    return _get("/apps", apps.AppList)
+
+
+def app(name_or_id: str) -> Call[apps.App]:
+    """One app."""
+    return _get(f"/apps/{segment(name_or_id)}", apps.App)
+
+
+def app_infos() -> Call[list[AppInfo]]:
+    """All apps, as dicts."""
+    decode = msgspec.json.Decoder(apps.AppList).decode
+    return Call(app_list().request, lambda answer: [_info(row) for row in decode(answer).apps])
+
+
+def app_info(name_or_id: str) -> Call[AppInfo]:
+    """One app, as a dict."""
+    wanted = app(name_or_id)
+    return Call(wanted.request, lambda answer: _info(wanted.read(answer)))
+
+
+def _info(row: apps.App) -> AppInfo:
+    return cast(AppInfo, msgspec.to_builtins(row))
+
+
+def delete_app(name_or_id: str) -> Call[None]:
+    """Delete an app with all it has."""
+    return _delete(f"/apps/{segment(name_or_id)}")
+
+
+class _Versions(msgspec.Struct):
+    versions: list[apps.Version]
+
+
+def versions(name_or_id: str) -> Call[list[apps.Version]]:
+    """The deploys of an app."""
+    wanted = _get(f"/apps/{segment(name_or_id)}/versions", _Versions)
+    return Call(wanted.request, lambda answer: wanted.read(answer).versions)
+
+
+def logs(name_or_id: str, limit: int, after: int | None) -> Call[apps.LogPage]:
+    """Lines of an app's log."""
+    query = {"limit": str(limit)} | ({} if after is None else {"after": str(after)})
+    return _get(f"/apps/{segment(name_or_id)}/logs", apps.LogPage, query)
+
+
+def check_deploy(spec: apps.AppSpec) -> Call[apps.DeployCheck]:
+    """What stands in the way of deploying."""
+    return _post("/deploys/check", spec, apps.DeployCheck, repeatable=True)
+
+
+# --- resources ----------------------------------------------------------------------------------------------------
+
+
+def secrets() -> Call[resources.SecretList]:
+    """The secrets, without their values."""
+    return _get("/secrets", resources.SecretList)
+
+
+def create_secrets(values: Mapping[str, str], overwrite: bool) -> Call[resources.SecretList]:
+    """Store all of them or none. With ``overwrite`` it may be repeated."""
+    wanted = resources.SecretsCreate(dict(values), overwrite)
+    return _post("/secrets", wanted, resources.SecretList, repeatable=overwrite)
+
+
+def delete_secret(name: str) -> Call[None]:
+    """Delete a secret."""
+    return _delete(f"/secrets/{segment(name)}")
+
+
+def filesystems() -> Call[resources.FileSystemList]:
+    """All filesystems."""
+    return _get("/fs", resources.FileSystemList)
+
+
+def create_filesystem(name: str) -> Call[resources.FileSystem]:
+    """A new filesystem."""
+    return _post("/fs", resources.NameOnly(name), resources.FileSystem)
+
+
+def filesystem(name: str) -> Call[resources.FileSystem]:
+    """One filesystem."""
+    return _get(f"/fs/{segment(name)}", resources.FileSystem)
+
+
+def delete_filesystem(name: str) -> Call[None]:
+    """Delete a filesystem with its files."""
+    return _delete(f"/fs/{segment(name)}")
+
+
+def entries(name: str, path: str) -> Call[resources.EntryList]:
+    """What a folder holds."""
+    return _get(f"/fs/{segment(name)}/list", resources.EntryList, {"path": path})
+
+
+def upload(name: str, path: str, content: Any, overwrite: bool) -> Call[resources.Stored]:
+    """Store a file. What is a stream can be sent only once."""
+    query = {"path": path} | ({"overwrite": "true"} if overwrite else {})
+    whole = isinstance(content, bytes)
+    request = Request("PUT", f"/fs/{segment(name)}/content", query, content, BYTES, repeatable=whole and overwrite)
+    return Call(request, msgspec.json.Decoder(resources.Stored).decode)
+
+
+def download(name: str, path: str) -> Request:
+    """A file's bytes."""
+    accept = {"Accept": "*/*", "Accept-Encoding": "identity"}
+    return Request("GET", f"/fs/{segment(name)}/content", {"path": path}, headers=accept, repeatable=True)
+
+
+def delete_file(name: str, path: str) -> Call[None]:
+    """Delete a file or folder."""
+    return _delete(f"/fs/{segment(name)}/content", {"path": path})
+
+
+def channels() -> Call[resources.ChannelList]:
+    """All channels, without their credentials."""
+    return _get("/channels", resources.ChannelList)
+
+
+def create_channel(name: str, kind: str, credentials: Mapping[str, str]) -> Call[resources.ChannelCreated]:
+    """A new channel."""
+    wanted = resources.ChannelCreate(name, kind, dict(credentials))
+    return _post("/channels", wanted, resources.ChannelCreated)
+
+
+def channel(name: str) -> Call[resources.Channel]:
+    """One channel."""
+    return _get(f"/channels/{segment(name)}", resources.Channel)
+
+
+def delete_channel(name: str, force: bool) -> Call[None]:
+    """Delete a channel; ``force`` also when an app uses it."""
+    return _delete(f"/channels/{segment(name)}", {"force": "true"} if force else {})
+
+
+# --- sessions and turns -------------------------------------------------------------------------------------------
+
+
+def sessions(app_name: str, limit: int, after: str | None) -> Call[turns.SessionList]:
+    """A page of an app's sessions."""
+    query = {"limit": str(limit)} | ({"after": after} if after else {})
+    return _get(f"/app/{segment(app_name)}/sessions", turns.SessionList, query)
+
+
+def session(app_name: str, session_id: str) -> Call[turns.Session]:
+    """One session with its messages."""
+    return _get(f"/app/{segment(app_name)}/sessions/{segment(session_id)}", turns.Session)
+
+
+def delete_session(app_name: str, session_id: str) -> Call[None]:
+    """Delete a session."""
+    return _delete(f"/app/{segment(app_name)}/sessions/{segment(session_id)}")
+
+
+def turn(request_id: str) -> Call[turns.Turn]:
+    """One turn."""
+    return _get(f"/turns/{segment(request_id)}", turns.Turn)
+
+
+def cancel(request_id: str) -> Call[turns.Turn]:
+    """Cancel a turn; cancelling twice is cancelling once."""
+    return _post(f"/turns/{segment(request_id)}/cancel", {}, turns.Turn, repeatable=True)
+
+
+def answer(request_id: str, prompt_id: str, wanted: turns.PromptAnswer) -> Call[turns.PromptState]:
+    """Answer a prompt, or decline it."""
+    path = f"/turns/{segment(request_id)}/prompts/{segment(prompt_id)}"
+    return _post(path, wanted, turns.PromptState)
+
+
+def upload_to_prompt(
+    request_id: str, prompt_id: str, name: str, content: Any, content_type: str
+) -> Call[turns.PromptState]:
+    """Answer a file prompt."""
+    path = f"/turns/{segment(request_id)}/prompts/{segment(prompt_id)}/file"
+    request = Request("POST", path, {"name": name}, content, {"Content-Type": content_type})
+    return Call(request, msgspec.json.Decoder(turns.PromptState).decode)

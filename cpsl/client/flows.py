@@ -1,0 +1,319 @@
+"""The client's protocol, without I/O: plain calls with retries, event streams that survive cuts, downloads.
+
+Each function is a generator of operations (``operations.py``); the drivers do them and send back what came.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from cpsl import errors
+from cpsl.client import wall
+from cpsl.client.operations import (
+    STREAM_SILENCE_SECONDS,
+    Answer,
+    Call,
+    Emit,
+    Flow,
+    NextBytes,
+    NextEvent,
+    Open,
+    Received,
+    Request,
+    Send,
+    Sleep,
+    T,
+)
+
+RESUME_ATTEMPTS = 10
+"""How often a cut stream is taken up again without a single new event, before it counts as lost."""
+
+_FIRST_DELAY_SECONDS = 0.1
+_LONGEST_DELAY_SECONDS = 5.0
+_LONGEST_RETRY_AFTER_SECONDS = 60.0
+_ALIVE_SECONDS = 10.0  # a connection that held so long was no failed attempt, even if nothing happened on it
+_ENDED_EARLY = "stream_ended"
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What flows know of the other side.
+
+    ``url`` and ``source`` (where the token came from) are for messages; a repeatable request is repeated
+    ``max_retries`` times; ``clock`` counts seconds.
+    """
+
+    url: str
+    max_retries: int = 3
+    source: str = ""
+    clock: Callable[[], float] = time.monotonic
+
+    def refusal(self, answer: Answer) -> errors.CapsuleError | None:
+        """The error that an answer tells of, or None."""
+        error = wall.refusal(answer, self.url)
+        if isinstance(error, errors.AuthError) and error.status == 401 and self.source and not error.hint:
+            error.hint = f"The token came from {self.source}. Run 'capsule login' for a new one."
+        return error
+
+
+def delay(attempt: int, asked: float | None = None) -> float:
+    """Seconds before attempt number ``attempt`` (from 1): exponential, jittered; ``asked`` is the gateway's own wish.
+
+    Half of it is random, so that a hundred clients that lost one gateway do not come back in step.
+    """
+    if asked is not None:
+        return asked
+    longest: float = min(_FIRST_DELAY_SECONDS * 2 ** (attempt - 1), _LONGEST_DELAY_SECONDS)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - not for secrets
+
+
+def call(gateway: Gateway, wanted: Call[T]) -> Flow[T]:
+    """One request, repeated where that is safe; returns what its answer says. Raises CapsuleError."""
+    answer = yield from _asked(gateway, wanted.request, Send)
+    try:
+        return wanted.read(answer.body)
+    except wall.FOREIGN as error:
+        if _is_page(answer):
+            raise wall.not_a_gateway(gateway.url, "it answered with a web page", answer.status) from error
+        raise wall.translated(error, gateway.url) from error
+
+
+def download(gateway: Gateway, request: Request) -> Flow[None]:
+    """Emits the bytes of a file as they come. A connection that is lost on the way raises; nothing is given twice."""
+    head = yield from _asked(gateway, request, Open)
+    if _is_page(head) and "content-disposition" not in head.headers:
+        raise wall.not_a_gateway(gateway.url, "it answered with a web page", head.status)
+    while (piece := (yield NextBytes())) is not None:
+        yield Emit(piece)
+
+
+def _asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]) -> Flow[Answer]:
+    attempt, lost = 0, False
+    while True:
+        answer, error = yield from _attempt(gateway, request, operation)
+        if error is None:
+            return answer
+        if lost and request.method == "DELETE" and isinstance(error, errors.NotFound):
+            return Answer(204, {})  # an earlier attempt did it, only its answer was lost
+        attempt += 1
+        wait = _retry_delay(gateway, request, attempt, error, answer)
+        if wait is None:
+            raise error
+        lost = lost or error.code == wall.LOST
+        yield Sleep(wait)
+
+
+def _attempt(
+    gateway: Gateway, request: Request, operation: type[Send] | type[Open]
+) -> Flow[tuple[Answer, errors.CapsuleError | None]]:
+    try:
+        answer: Answer = yield operation(request)
+    except errors.CapsuleError as error:
+        return Answer(0, {}), error
+    return answer, gateway.refusal(answer)
+
+
+def _retry_delay(
+    gateway: Gateway, request: Request, attempt: int, error: errors.CapsuleError, answer: Answer
+) -> float | None:
+    if not request.repeatable or attempt > gateway.max_retries or not wall.is_transient(error):
+        return None
+    wait = delay(attempt, wall.retry_after(answer.headers.get("retry-after")))
+    return wait if wait <= _LONGEST_RETRY_AFTER_SECONDS else None
+
+
+def _is_page(answer: Answer) -> bool:
+    return answer.headers.get("content-type", "").startswith("text/html")
+
+
+# --- event streams ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Subject(Generic[E]):
+    """A numbered log to be followed: how it is opened, taken up again, read, and where it ends.
+
+    - ``first`` opens it; ``resume(n)`` is the request for what comes after number ``n``; ``last`` is the number reached
+    - ``read`` makes of an event what is emitted
+    - ``ending`` says whether it was the last, and raises the error that it stands for
+    - ``opened`` sees each response's head; ``request_id`` names the turn, once it is known
+    - ``settled``, if given, asks whether the log has ended, for those who begin behind its end
+    - ``timeout``: seconds that the whole may take
+    """
+
+    first: Request
+    resume: Callable[[int], Request]
+    read: Callable[[Received, int], E]
+    ending: Callable[[E], bool]
+    last: int = 0
+    opened: Callable[[Answer], None] = field(default=lambda head: None)
+    request_id: Callable[[], str | None] = field(default=lambda: None)
+    settled: Call[bool] | None = None
+    timeout: float | None = None
+
+
+def follow(gateway: Gateway, subject: Subject[E]) -> Flow[None]:
+    """Emits every event of a log once and in order, however often the connection is cut.
+
+    Raises StreamCut when it was cut and RESUME_ATTEMPTS attempts brought nothing new; GatewayTimeout (code
+    ``turn_timeout``) after ``subject.timeout``; what the log's end stands for; and whatever refuses the request. Errors
+    carry the ``request_id`` where one is known.
+    """
+    try:
+        yield from _Following(gateway, subject).run()
+    except errors.CapsuleError as error:
+        error.request_id = error.request_id or subject.request_id()
+        raise
+
+
+class _Following(Generic[E]):
+    """The state of one ``follow``: how often in a row it has failed, and since when it is connected."""
+
+    def __init__(self, gateway: Gateway, subject: Subject[E]) -> None:
+        self._gateway, self._subject = gateway, subject
+        self._attempt = 0
+        self._begun = False
+        self._settled = False
+        self._connected_at = 0.0
+        self._deadline = gateway.clock() + subject.timeout if subject.timeout else None
+
+    def run(self) -> Flow[None]:
+        while True:
+            before = self._subject.last
+            error = yield from self._once()
+            if error is None:
+                return
+            if error.code == _ENDED_EARLY and self._subject.last == before and (yield from self._is_over()):
+                return
+            if not _is_cut(error):
+                raise error
+            yield Sleep(self._spend(error, progress=self._subject.last > before))
+
+    def _once(self) -> Flow[errors.CapsuleError | None]:
+        """One connection; None if it brought the log to its end."""
+        subject = self._subject
+        request = subject.resume(subject.last) if subject.last else subject.first
+        try:
+            self._connected_at = self._gateway.clock()
+            yield from _connect(self._gateway, replace(request, silence=self._silence()), subject)
+            self._begun = True
+            if (yield from _read_events(self._gateway, subject, self._check_deadline)):
+                return None
+        except errors.CapsuleError as error:
+            return error
+        return errors.StreamCut("it ended before its end", code=_ENDED_EARLY)
+
+    def _silence(self) -> float:
+        if self._deadline is None:
+            return STREAM_SILENCE_SECONDS
+        self._check_deadline()
+        return min(STREAM_SILENCE_SECONDS, max(self._deadline - self._gateway.clock(), 0.05))
+
+    def _check_deadline(self) -> None:
+        if self._deadline is not None and self._gateway.clock() >= self._deadline:
+            raise errors.GatewayTimeout(
+                f"The answer was not complete after {self._subject.timeout:g} seconds",
+                code="turn_timeout",
+                hint=f"The turn goes on at the gateway. {_take_up_later(self._subject)}",
+            )
+
+    def _is_over(self) -> Flow[bool]:
+        """Whether nothing came because nothing is left. Asked before the last look, so that nothing slips between."""
+        if self._settled or self._subject.settled is None:
+            return self._settled
+        self._settled = yield from call(self._gateway, self._subject.settled)
+        return False
+
+    def _spend(self, error: errors.CapsuleError, progress: bool) -> float:
+        """Count a cut; the seconds to wait, or what to raise when it was one too many."""
+        lived = self._begun and self._gateway.clock() - self._connected_at >= _ALIVE_SECONDS
+        self._attempt = 1 if progress or (lived and error.code != "timeout") else self._attempt + 1
+        if not self._begun and self._attempt > self._gateway.max_retries:
+            raise error
+        if self._attempt > RESUME_ATTEMPTS:
+            raise _given_up(self._gateway, self._subject, error) from error
+        return delay(self._attempt, getattr(error, "retry_after", None))
+
+
+def _connect(gateway: Gateway, request: Request, subject: Subject[E]) -> Flow[None]:
+    head: Answer = yield Open(request)
+    if error := gateway.refusal(head):
+        raise error
+    if not head.headers.get("content-type", "").startswith("text/event-stream"):
+        raise wall.not_a_gateway(gateway.url, "it answered with something that is no event stream", head.status)
+    subject.opened(head)
+
+
+def _read_events(gateway: Gateway, subject: Subject[E], check: Callable[[], None]) -> Flow[bool]:
+    """Emit what is new; True at the log's end, False at the connection's. ``check`` may say that it is too late."""
+    while (received := (yield NextEvent())) is not None:
+        check()
+        number = _number(received, gateway)
+        if number <= subject.last:
+            continue  # seen before the cut
+        event = _read(subject, received, number, gateway)
+        subject.last = number
+        yield Emit(event)
+        if subject.ending(event):
+            return True
+    return False
+
+
+def _number(received: Received, gateway: Gateway) -> int:
+    if received.id.isascii() and received.id.isdigit() and len(received.id) < 19:
+        return int(received.id)
+    if received.id == "":
+        return 0  # not of the log
+    raise wall.invalid_answer(gateway.url, f"an event has the number {received.id[:20]!r}")
+
+
+def _read(subject: Subject[E], received: Received, number: int, gateway: Gateway) -> E:
+    try:
+        return subject.read(received, number)
+    except wall.FOREIGN as error:
+        raise wall.translated(error, gateway.url) from error
+
+
+def _is_cut(error: errors.CapsuleError) -> bool:
+    # On a stream a timeout means missed heartbeats: the other end is gone, the turn is not.
+    if not isinstance(error, errors.ConnectionFailed | errors.GatewayError | errors.RateLimited):
+        return False  # whatever its code: an app may name its own errors as it likes
+    return error.code in ("timeout", _ENDED_EARLY) or wall.is_transient(error)
+
+
+def _given_up(gateway: Gateway, subject: Subject[E], error: errors.CapsuleError) -> errors.StreamCut:
+    return errors.StreamCut(
+        f"The stream from {gateway.url} was cut and could not be resumed: {error.message}",
+        hint=f"The gateway goes on with it. {_take_up_later(subject)}",
+    )
+
+
+def _take_up_later(subject: Subject[E]) -> str:
+    turn = subject.request_id()
+    if turn is None:
+        return "Call again with the same idempotency_key to take it up."
+    return f"Take it up with client.turns.events({turn!r}, after={subject.last})."
+
+
+def once(
+    gateway: Gateway, request: Request, read: Callable[[Received], Any], ending: Callable[[Any], bool]
+) -> Flow[None]:
+    """Emits the events of a stream that cannot be resumed. Raises StreamCut if it ends before its end."""
+    yield from _asked(gateway, request, Open)
+    while (received := (yield NextEvent())) is not None:
+        if not received.data:
+            continue
+        try:
+            event = read(received)
+        except wall.FOREIGN as error:
+            raise wall.translated(error, gateway.url) from error
+        yield Emit(event)
+        if ending(event):
+            return
+    raise errors.StreamCut(f"{gateway.url} broke off before the end", hint="Look at what it did, then try again.")

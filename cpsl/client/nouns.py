@@ -1,0 +1,208 @@
+"""What a workspace owns, as attributes of ``Client``: ``client.secrets.list()``, ``client.turns.cancel(id)`` …
+
+Every method raises ``cpsl.CapsuleError``s and returns the typed structs of ``cpsl.wire``. ``async_nouns.py`` is the
+same with ``await``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from builtins import list as _list
+from collections.abc import Iterable, Iterator, Mapping
+
+from cpsl.client import calls, flows, streams
+from cpsl.client.drivers import SyncDriver
+from cpsl.client.operations import Readable
+from cpsl.client.types import StreamChunk
+from cpsl.wire import accounts, apps, resources, turns
+
+Content = bytes | Iterable[bytes] | Readable
+"""A body: whole, in pieces, or a binary file. All but the first are read as they are sent."""
+
+
+class _Noun:
+    def __init__(self, driver: SyncDriver, gateway: flows.Gateway) -> None:
+        self._driver = driver
+        self._gateway = gateway
+
+
+class Secrets(_Noun):
+    """The secrets of the workspace. Their values go in and never come out."""
+
+    def list(self) -> _list[resources.Secret]:
+        """All secrets: names, digests and times."""
+        return self._driver.run(flows.call(self._gateway, calls.secrets())).secrets
+
+    def create(self, secrets: Mapping[str, str], overwrite: bool = False) -> _list[resources.Secret]:
+        """Store all of them, or none. Raises Conflict (``secret_exists``) unless ``overwrite``."""
+        wanted = calls.create_secrets(secrets, overwrite)
+        return self._driver.run(flows.call(self._gateway, wanted)).secrets
+
+    def delete(self, name: str) -> None:
+        """Delete one. Raises NotFound."""
+        self._driver.run(flows.call(self._gateway, calls.delete_secret(name)))
+
+
+class FileSystems(_Noun):
+    """The filesystems of the workspace, and the files in them. Paths are absolute, like ``/reports/a.txt``."""
+
+    def list(self) -> _list[resources.FileSystem]:
+        """All filesystems."""
+        return self._driver.run(flows.call(self._gateway, calls.filesystems())).filesystems
+
+    def create(self, name: str) -> resources.FileSystem:
+        """Make an empty one. Raises Conflict (``filesystem_exists``)."""
+        return self._driver.run(flows.call(self._gateway, calls.create_filesystem(name)))
+
+    def get(self, name: str) -> resources.FileSystem:
+        """One filesystem, by name or id. Raises NotFound."""
+        return self._driver.run(flows.call(self._gateway, calls.filesystem(name)))
+
+    def delete(self, name: str) -> None:
+        """Delete one with all its files. Raises Conflict (``in_use``) while an app mounts it."""
+        self._driver.run(flows.call(self._gateway, calls.delete_filesystem(name)))
+
+    def entries(self, name: str, path: str = "/") -> _list[resources.Entry]:
+        """What the folder ``path`` holds."""
+        return self._driver.run(flows.call(self._gateway, calls.entries(name, path))).entries
+
+    def upload(self, name: str, path: str, content: Content, overwrite: bool = False) -> resources.Stored:
+        """Store a file, however large. Raises Conflict (``file_exists``) unless ``overwrite``."""
+        wanted = calls.upload(name, path, content, overwrite)
+        return self._driver.run(flows.call(self._gateway, wanted))
+
+    def download(self, name: str, path: str) -> Iterator[bytes]:
+        """The bytes of a file, as they come. Raises NotFound when the first are asked for."""
+        return self._driver.iterate(flows.download(self._gateway, calls.download(name, path)))
+
+    def delete_file(self, name: str, path: str) -> None:
+        """Delete a file or folder. Raises NotFound."""
+        self._driver.run(flows.call(self._gateway, calls.delete_file(name, path)))
+
+
+class Channels(_Noun):
+    """The messenger accounts that apps answer on. Their credentials go in and never come out."""
+
+    def list(self) -> _list[resources.Channel]:
+        """All channels."""
+        return self._driver.run(flows.call(self._gateway, calls.channels())).channels
+
+    def create(self, name: str, type: str, credentials: Mapping[str, str]) -> resources.Channel:
+        """A new channel. ``type`` and ``credentials``: see ``cpsl.wire.resources.CHANNEL_CREDENTIALS``."""
+        wanted = calls.create_channel(name, type, credentials)
+        return self._driver.run(flows.call(self._gateway, wanted)).channel
+
+    def get(self, name: str) -> resources.Channel:
+        """One channel. Raises NotFound."""
+        return self._driver.run(flows.call(self._gateway, calls.channel(name)))
+
+    def delete(self, name: str, force: bool = False) -> None:
+        """Delete one. Raises Conflict while an app uses it, unless ``force``."""
+        self._driver.run(flows.call(self._gateway, calls.delete_channel(name, force)))
+
+
+class Apps(_Noun):
+    """The apps of the workspace, by name or id."""
+
+    def list(self) -> _list[apps.App]:
+        """All apps."""
+        return self._driver.run(flows.call(self._gateway, calls.app_list())).apps
+
+    def get(self, app: str) -> apps.App:
+        """One app. Raises NotFound."""
+        return self._driver.run(flows.call(self._gateway, calls.app(app)))
+
+    def delete(self, app: str) -> None:
+        """Delete an app with its versions and sessions. Raises NotFound."""
+        self._driver.run(flows.call(self._gateway, calls.delete_app(app)))
+
+    def versions(self, app: str) -> _list[apps.Version]:
+        """Its deploys."""
+        return self._driver.run(flows.call(self._gateway, calls.versions(app)))
+
+    def logs(self, app: str, limit: int = 100, after: int | None = None) -> _list[apps.LogLine]:
+        """Lines of its log, oldest first: the last ``limit``, or the first ``limit`` after line ``after``."""
+        return self._driver.run(flows.call(self._gateway, calls.logs(app, limit, after))).lines
+
+    def follow_logs(self, app: str, limit: int = 100) -> Iterator[apps.LogLine]:
+        """The last ``limit`` lines, then those that come, without end. Survives cut connections."""
+        return self._driver.iterate(streams.app_log(self._gateway, app, limit))
+
+
+class Deploys(_Noun):
+    """Making a new version of an app."""
+
+    def check(self, spec: apps.AppSpec) -> apps.DeployCheck:
+        """What the spec names that the workspace has not."""
+        return self._driver.run(flows.call(self._gateway, calls.check_deploy(spec)))
+
+    def create(self, archive: Content, entry: str) -> Iterator[apps.DeployEvent]:
+        """Send an archive (``cpsl.bundle.pack``) and deploy ``entry`` (``app.py:app``); what happens, as it happens.
+
+        The last event is a DeployDone. After a DeployError it raises DeployFailed; StreamCut when it was cut off.
+        """
+        return self._driver.iterate(streams.deploy(self._gateway, archive, entry))
+
+
+class Sessions(_Noun):
+    """The conversations of an app."""
+
+    def list(self, app: str, limit: int = 50, after: str | None = None) -> turns.SessionList:
+        """A page of sessions, newest first. ``after`` is the ``next`` of the page before."""
+        return self._driver.run(flows.call(self._gateway, calls.sessions(app, limit, after)))
+
+    def get(self, app: str, id: str) -> turns.Session:
+        """One session with its messages. Raises NotFound."""
+        return self._driver.run(flows.call(self._gateway, calls.session(app, id)))
+
+    def delete(self, app: str, id: str) -> None:
+        """Delete one. Raises NotFound."""
+        self._driver.run(flows.call(self._gateway, calls.delete_session(app, id)))
+
+
+class Turns(_Noun):
+    """Turns by their ``request_id``: they belong to the gateway and outlive the connection that began them."""
+
+    def get(self, id: str) -> turns.Turn:
+        """One turn. Raises NotFound."""
+        return self._driver.run(flows.call(self._gateway, calls.turn(id)))
+
+    def events(self, id: str, after: int = 0) -> Iterator[StreamChunk]:
+        """The events of a turn from number ``after + 1`` to its end; as ``Client.stream``."""
+        return self._driver.iterate(streams.turn_events(self._gateway, id, after))
+
+    def cancel(self, id: str) -> turns.Turn:
+        """Stop a turn. What it had answered stays."""
+        return self._driver.run(flows.call(self._gateway, calls.cancel(id)))
+
+    def answer(self, id: str, prompt_id: str, fields: Mapping[str, str]) -> turns.PromptState:
+        """Answer a form. Raises Conflict (``prompt_closed``), InvalidRequest (``invalid_prompt_answer``)."""
+        wanted = calls.answer(id, prompt_id, turns.PromptAnswer(dict(fields)))
+        return self._driver.run(flows.call(self._gateway, wanted))
+
+    def decline(self, id: str, prompt_id: str) -> turns.PromptState:
+        """Say no to a prompt. Raises Conflict (``prompt_closed``)."""
+        wanted = calls.answer(id, prompt_id, turns.PromptAnswer(declined=True))
+        return self._driver.run(flows.call(self._gateway, wanted))
+
+    def upload(
+        self, id: str, prompt_id: str, name: str, content: Content, content_type: str = "application/octet-stream"
+    ) -> turns.PromptState:
+        """Answer a file prompt. Raises Conflict (``prompt_closed``), TooLarge."""
+        wanted = calls.upload_to_prompt(id, prompt_id, name, content, content_type)
+        return self._driver.run(flows.call(self._gateway, wanted))
+
+
+class Tokens(_Noun):
+    """The tokens of this account."""
+
+    def list(self) -> _list[accounts.Token]:
+        """All tokens; never the tokens themselves."""
+        return self._driver.run(flows.call(self._gateway, calls.tokens())).tokens
+
+    def create(self, name: str = "", expires_in: int | None = None) -> accounts.NewToken:
+        """A new token, shown this once. ``expires_in`` seconds, or never."""
+        return self._driver.run(flows.call(self._gateway, calls.create_token(name, expires_in)))
+
+    def delete(self, id: str) -> None:
+        """Revoke one; ``current`` is the one in use. Raises NotFound."""
+        self._driver.run(flows.call(self._gateway, calls.delete_token(id)))

@@ -1,0 +1,135 @@
+"""The event streams of the API, as flows: turns, app logs, deploys."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgspec
+
+from cpsl import errors
+from cpsl.client import calls
+from cpsl.client.flows import Gateway, Subject, follow, once
+from cpsl.client.operations import Answer, Call, Flow, Received, Request
+from cpsl.client.types import StreamChunk
+from cpsl.wire import apps
+from cpsl.wire.problem import error_for_event
+from cpsl.wire.turns import ChatRequest
+
+EVENT_STREAM = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+FINAL_STATES = frozenset({"done", "failed", "cancelled"})
+
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_line = msgspec.json.Decoder(apps.LogLine).decode
+_decode_deploy = msgspec.json.Decoder(apps.DeployEvent).decode
+
+
+class _Turn:
+    """What is known of a turn while its log is read: its id, and the answer so far for errors to carry."""
+
+    def __init__(self, request_id: str | None = None) -> None:
+        self.request_id = request_id
+        self._pieces: list[str] = []
+
+    def opened(self, head: Answer) -> None:
+        self.request_id = self.request_id or head.headers.get("x-turn-id")
+
+    def read(self, received: Received, number: int) -> StreamChunk:
+        chunk = StreamChunk(received.event or "message", _decode_object(received.data), number)
+        if chunk.event == "started":
+            self.request_id = chunk.data.get("request_id") or self.request_id
+        if chunk.text:
+            self._pieces.append(chunk.text)
+        return chunk
+
+    def ending(self, chunk: StreamChunk) -> bool:
+        if chunk.event == "error":
+            raise self._error(chunk.data)
+        return chunk.done
+
+    def _error(self, data: dict[str, Any]) -> errors.CapsuleError:
+        error = error_for_event(
+            str(data.get("code") or "app_error"),
+            str(data.get("message") or "The app failed"),
+            data.get("hint"),
+            str(data.get("request_id") or self.request_id or ""),
+        )
+        if isinstance(error, errors.AppError):
+            error.partial = "".join(self._pieces)
+        return error
+
+
+def new_turn(
+    gateway: Gateway,
+    app: str,
+    text: str,
+    session_id: str | None,
+    idempotency_key: str | None,
+    timeout: float | None = None,
+) -> Flow[None]:
+    """Sends a message; emits its turn's StreamChunks. The key makes sending it again safe: it is the same turn."""
+    headers = {**EVENT_STREAM, **calls.JSON, "Idempotency-Key": idempotency_key or f"cpsl-{secrets.token_hex(16)}"}
+    wanted = calls.body(ChatRequest(text, session_id))
+    first = Request("POST", f"/app/{calls.segment(app)}/stream", content=wanted, headers=headers, repeatable=True)
+    turn = _Turn()
+
+    def resume(number: int) -> Request:
+        return _events_after(turn.request_id, number) if turn.request_id else first
+
+    subject = Subject(first, resume, turn.read, turn.ending, opened=turn.opened, timeout=timeout)
+    subject.request_id = lambda: turn.request_id
+    return follow(gateway, subject)
+
+
+def turn_events(gateway: Gateway, request_id: str, after: int) -> Flow[None]:
+    """Emits the StreamChunks of a turn that exists, from number ``after + 1``."""
+    turn = _Turn(request_id)
+    wanted = calls.turn(request_id)
+    subject = Subject(
+        first=_events_after(request_id, after),
+        resume=lambda number: _events_after(request_id, number),
+        read=turn.read,
+        ending=turn.ending,
+        last=after,
+        request_id=lambda: request_id,
+        settled=Call(wanted.request, lambda answer: wanted.read(answer).state in FINAL_STATES),
+    )
+    return follow(gateway, subject)
+
+
+def _events_after(request_id: str | None, number: int) -> Request:
+    headers = {**EVENT_STREAM, "Last-Event-ID": str(number)}
+    path = f"/turns/{calls.segment(request_id or '')}/events"
+    return Request("GET", path, {"after": str(number)}, headers=headers, repeatable=True)
+
+
+def app_log(gateway: Gateway, app: str, limit: int) -> Flow[None]:
+    """Emits the last ``limit`` LogLines of an app, then those that come, without end."""
+    path = f"/apps/{calls.segment(app)}/logs"
+
+    def request(query: dict[str, str]) -> Request:
+        return Request("GET", path, {"follow": "true", **query}, headers=EVENT_STREAM, repeatable=True)
+
+    def read(received: Received, number: int) -> apps.LogLine:
+        return _decode_line(received.data)
+
+    subject = Subject(
+        first=request({"limit": str(limit)}),
+        resume=lambda number: request({"after": str(number)}),
+        read=read,
+        ending=lambda line: False,
+    )
+    return follow(gateway, subject)
+
+
+def deploy(gateway: Gateway, archive: Any, entry: str) -> Flow[None]:
+    """Sends an archive; emits the DeployEvents. Raises DeployFailed after a DeployError."""
+    headers = {**EVENT_STREAM, "Content-Type": "application/gzip"}
+    request = Request("POST", "/deploys", {"entry": entry}, archive, headers)
+    return once(gateway, request, lambda received: _decode_deploy(received.data), _deploy_ended)
+
+
+def _deploy_ended(event: apps.DeployEvent) -> bool:
+    if isinstance(event, apps.DeployError):
+        raise errors.DeployFailed(event.message, code=event.code, hint=event.hint, traceback=event.traceback)
+    return isinstance(event, apps.DeployDone)
