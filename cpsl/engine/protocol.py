@@ -42,6 +42,10 @@ OnEvents = Callable[[list[Event]], Awaitable[None]]
 """Takes a turn's events as they come; the engine reads no further from that runtime until it returns."""
 
 
+OnLog = Callable[[list[frames.LogRecord]], None]
+"""Takes lines that an app printed. Must not block."""
+
+
 class Host(Protocol):
     """What the gateway answers and keeps for the runtimes of an engine."""
 
@@ -71,7 +75,7 @@ class Runtime(Protocol):
 class Engine(Protocol):
     """Starts, finds and stops runtimes."""
 
-    async def inspect(self, place: Place, start: frames.Start) -> AppSpec:
+    async def inspect(self, start: frames.Start, on_log: OnLog) -> AppSpec:
         """Import the app once, in a process of its own, and say what it declares. Raises AppBroken."""
 
     async def runtime(self, place: Place, launch: Launch, *, keep_warm_seconds: int = 0) -> Runtime:

@@ -135,6 +135,12 @@ class Version(msgspec.Struct, omit_defaults=False):
     error: str | None = None
 
 
+class VersionList(msgspec.Struct):
+    """``GET /apps/{app}/versions``: newest first."""
+
+    versions: list[Version]
+
+
 class DeployStatus(msgspec.Struct, tag="status", tag_field="type"):
     """A line about the progress of a deploy."""
 

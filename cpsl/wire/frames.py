@@ -44,7 +44,10 @@ class Mount(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class Start(_Frame, tag="start"):
-    """The first frame: what to run. ``environment`` holds the app's secrets, so they are in no argv and no file."""
+    """The first frame: what to run. ``environment`` holds the app's secrets, so they are in no argv and no file.
+
+    With ``import_only`` the runtime imports the app, says what it declares, and ends: no hook runs.
+    """
 
     app: str
     version: int
@@ -55,6 +58,7 @@ class Start(_Frame, tag="start"):
     mounts: list[Mount] = []
     environment: dict[str, str] = {}
     isolation: str = "namespaces"
+    import_only: bool = False
 
     def __repr__(self) -> str:
         return f"Start(app={self.app!r}, version={self.version}, environment={{{', '.join(self.environment)}}})"

@@ -1,0 +1,34 @@
+"""``python -m cpsl.gateway``: what ``capsule gateway start`` runs in the background."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cpsl import config
+from cpsl.errors import CapsuleError
+from cpsl.gateway.server import configure_logging, serve
+from cpsl.gateway.settings import Settings
+
+
+def main() -> int:
+    """Serve with the settings of this machine and of argv; an error is one line on standard error, and status 1."""
+    parser = argparse.ArgumentParser(prog="python -m cpsl.gateway")
+    parser.add_argument("--host", default=config.get("gateway_host"))
+    parser.add_argument("--port", type=int, default=config.get("gateway_port"))
+    parser.add_argument("--data-dir", type=Path, default=None)
+    parser.add_argument("--isolation", choices=("namespaces", "none"), default="namespaces")
+    given = parser.parse_args()
+    configure_logging()
+    data_dir = (given.data_dir or config.data_dir()).absolute()
+    try:
+        serve(Settings(data_dir=data_dir, host=given.host, port=given.port, isolation=given.isolation))
+    except CapsuleError as error:
+        sys.stderr.write(f"{error.message}\n{error.hint or ''}".rstrip() + "\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

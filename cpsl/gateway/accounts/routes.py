@@ -1,0 +1,96 @@
+"""``/auth``, ``/me``, ``/tokens``, ``/accounts``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+
+from cpsl.gateway.accounts.devices import Devices, TokenRefused
+from cpsl.gateway.accounts.service import Accounts, Actor
+from cpsl.wire.accounts import (
+    Account,
+    AccountCreate,
+    DeviceCode,
+    DeviceToken,
+    LocalLogin,
+    Me,
+    NewToken,
+    OAuthError,
+    TokenCreate,
+    TokenList,
+)
+
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@post("/auth/local")
+async def login_local(data: LocalLogin, accounts: Accounts) -> NewToken:
+    """Log in with the content of the gateway's bootstrap file."""
+    return await accounts.login_local(data.bootstrap_secret, data.name)
+
+
+@post("/auth/device/code", status_code=200)
+async def begin_device_login(data: Form, devices: Devices) -> DeviceCode:
+    """RFC 8628 §3.1: begin to log in a device."""
+    return await devices.begin(data.get("client_name") or data.get("client_id", ""))
+
+
+def _token_refused(_: Request[Any, Any, Any], error: TokenRefused) -> Response[bytes]:
+    body = msgspec.json.encode(OAuthError(error.code, error.message))
+    return Response(body, status_code=error.status, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@post("/auth/device/token", status_code=200, exception_handlers={TokenRefused: _token_refused})
+async def finish_device_login(data: Form, devices: Devices) -> DeviceToken:
+    """RFC 8628 §3.4: the token, once a person has approved."""
+    return await devices.exchange(data.get("grant_type", ""), data.get("device_code", ""))
+
+
+@get("/me")
+async def me(actor: Actor, accounts: Accounts) -> Me:
+    """Who this token is."""
+    return await accounts.me(actor)
+
+
+@get("/tokens")
+async def list_tokens(actor: Actor, accounts: Accounts) -> TokenList:
+    """Your tokens, without the tokens themselves."""
+    return TokenList(await accounts.tokens(actor))
+
+
+@post("/tokens")
+async def create_token(data: TokenCreate, actor: Actor, accounts: Accounts) -> NewToken:
+    """A further token."""
+    return await accounts.create_token(actor, data)
+
+
+@delete("/tokens/{token_id:str}")
+async def delete_token(token_id: str, actor: Actor, accounts: Accounts) -> None:
+    """Revoke a token; ``current`` is the one that asks."""
+    await accounts.delete_token(actor, token_id)
+
+
+@post("/accounts")
+async def create_account(data: AccountCreate, actor: Actor, accounts: Accounts) -> Account:
+    """Let someone else use this gateway."""
+    return await accounts.add_account(actor, data)
+
+
+router = Router(
+    "",
+    route_handlers=[
+        login_local,
+        begin_device_login,
+        finish_device_login,
+        me,
+        list_tokens,
+        create_token,
+        delete_token,
+        create_account,
+    ],
+    tags=["accounts"],
+)

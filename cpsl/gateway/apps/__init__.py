@@ -1,0 +1,1 @@
+"""Apps and their versions: deploying them, finding the live one, keeping their logs."""

@@ -1,0 +1,187 @@
+"""A deploy: an archive comes in, and a version goes live, or nothing has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from cpsl import bundle
+from cpsl.engine.protocol import AppBroken, Engine
+from cpsl.errors import CapsuleError, InvalidRequest
+from cpsl.gateway.accounts.service import Actor
+from cpsl.gateway.apps.service import Apps, VersionRef
+from cpsl.gateway.channels.service import Channels
+from cpsl.gateway.files.service import FileSystems
+from cpsl.gateway.secrets.service import Secrets
+from cpsl.gateway.settings import Settings
+from cpsl.wire.apps import (
+    AppSpec,
+    DeployCheck,
+    DeployDone,
+    DeployError,
+    DeployEvent,
+    DeployLog,
+    DeployStatus,
+    Missing,
+)
+from cpsl.wire.frames import LogRecord, Start
+from cpsl.wire.ids import new_id
+from cpsl.wire.names import check_secret_name
+from cpsl.wire.resources import CHANNEL_CREDENTIALS
+
+log = logging.getLogger("cpsl.gateway.deploys")
+Report = Callable[[DeployEvent], None]
+
+
+class Refused(InvalidRequest):
+    """The app names resources that do not exist."""
+
+    default_code = "missing_resources"
+
+    def __init__(self, missing: list[Missing]) -> None:
+        names = ", ".join(f"{item.kind} {item.name}" for item in missing)
+        super().__init__(f"the app needs what this workspace has not: {names}", hint=missing[0].command)
+        self.missing = missing
+
+
+class Deploys:
+    """Makes versions out of archives."""
+
+    def __init__(
+        self,
+        apps: Apps,
+        engine: Engine,
+        secrets: Secrets,
+        filesystems: FileSystems,
+        channels: Channels,
+        settings: Settings,
+    ) -> None:
+        self._apps = apps
+        self._engine = engine
+        self._secrets = secrets
+        self._filesystems = filesystems
+        self._channels = channels
+        self._settings = settings
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def check(self, workspace_id: str, spec: AppSpec) -> DeployCheck:
+        """What the app names and the workspace has not, each with the command that creates it."""
+        secrets = {secret.name for secret in await self._secrets.list(workspace_id)}
+        filesystems = {filesystem.name for filesystem in await self._filesystems.list(workspace_id)}
+        channels = {channel.name for channel in await self._channels.list(workspace_id)}
+        return DeployCheck(
+            [
+                *(_secret(name) for name in _needed_secrets(spec) if name not in secrets),
+                *(_filesystem(mount.name) for mount in spec.mounts if mount.name not in filesystems),
+                *(_channel(each.name) for each in spec.channels if each.name and each.name not in channels),
+            ]
+        )
+
+    def deploy(self, actor: Actor, archive: Path, entry: str, secrets: list[str]) -> AsyncIterator[DeployEvent]:
+        """Deploy an archive, which is taken over; yields what happens, last a ``done`` or an ``error``.
+
+        The deploy goes on when nobody looks any more.
+        """
+        version_id = new_id("ver")
+        taken = archive.with_name(f"{version_id}.tar.gz")
+        os.replace(archive, taken)
+        events: asyncio.Queue[DeployEvent | None] = asyncio.Queue()
+        task = asyncio.create_task(self._deploy(actor, taken, entry, secrets, version_id, events.put_nowait))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: events.put_nowait(None))
+        return _until_none(events)
+
+    async def close(self, timeout: float) -> None:
+        """Wait for deploys under way, for at most ``timeout`` seconds."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout)
+
+    async def _deploy(
+        self, actor: Actor, archive: Path, entry: str, secrets: list[str], version_id: str, report: Report
+    ) -> None:
+        try:
+            ref = await self._make(actor, archive, entry, secrets, version_id, report)
+        except Exception as error:
+            report(_failure(error))
+            await asyncio.to_thread(shutil.rmtree, self._apps.folder(version_id), ignore_errors=True)
+        else:
+            report(DeployDone(ref.app, ref.number, self._apps.url(ref.app)))
+        finally:
+            archive.unlink(missing_ok=True)
+
+    async def _make(
+        self, actor: Actor, archive: Path, entry: str, secrets: list[str], version_id: str, report: Report
+    ) -> VersionRef:
+        folder = self._apps.folder(version_id)
+        report(DeployStatus("Unpacking"))
+        await asyncio.to_thread(_unpack, archive, folder, self._settings.max_bundle_bytes)
+        report(DeployStatus(f"Importing {entry}"))
+        spec = await self._inspect(actor, folder, entry, secrets, report)
+        missing = (await self.check(actor.workspace_id, spec)).missing
+        if missing:
+            raise Refused(missing)
+        return await self._apps.activate(actor.workspace_id, version_id, entry, spec)
+
+    async def _inspect(self, actor: Actor, folder: Path, entry: str, secrets: list[str], report: Report) -> AppSpec:
+        def on_log(records: list[LogRecord]) -> None:
+            for record in records:
+                report(DeployLog(record.message))
+
+        named = [check_secret_name(name) for name in secrets]
+        start = Start(
+            app="",
+            version=0,
+            code_dir=str(folder),
+            entry=entry,
+            environment=await self._secrets.open(actor.workspace_id, named),
+            isolation=self._settings.isolation,
+            import_only=True,
+        )
+        return await self._engine.inspect(start, on_log)
+
+
+async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterator[DeployEvent]:
+    while (event := await events.get()) is not None:
+        yield event
+
+
+def _failure(error: Exception) -> DeployError:
+    if isinstance(error, Refused):
+        return DeployError(error.code, error.message, error.hint, missing=error.missing)
+    if isinstance(error, CapsuleError):
+        traceback = error.traceback if isinstance(error, AppBroken) else ""
+        return DeployError(error.code, error.message, error.hint, traceback)
+    log.error("a deploy failed", exc_info=error)
+    return DeployError("internal_error", "the gateway failed to deploy this", "See: capsule gateway logs")
+
+
+def _unpack(archive: Path, folder: Path, limit: int) -> None:
+    folder.parent.mkdir(exist_ok=True)
+    with archive.open("rb") as file:
+        bundle.unpack(file, folder, max_bytes=limit)
+    # The app's process may run as another user, and must read what it cannot change.
+    os.chmod(folder, 0o755)
+
+
+def _needed_secrets(spec: AppSpec) -> list[str]:
+    by_integrations = [name for each in spec.integrations for name in (each.client_id, each.client_secret) if name]
+    by_channels = [name for each in spec.channels for name in each.config.values()]
+    return list(dict.fromkeys([*spec.secrets, *spec.references, *by_integrations, *by_channels]))
+
+
+def _secret(name: str) -> Missing:
+    return Missing("secret", name, f"capsule secret create {name}=…")
+
+
+def _filesystem(name: str) -> Missing:
+    return Missing("filesystem", name, f"capsule fs create {name}")
+
+
+def _channel(name: str) -> Missing:
+    example = " ".join(f"-c {credential}=…" for credential in CHANNEL_CREDENTIALS["telegram"])
+    return Missing("channel", name, f"capsule channel create {name} --type telegram {example}")

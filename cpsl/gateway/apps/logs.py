@@ -1,0 +1,132 @@
+"""What apps print and log: buffered for a moment, stored together, trimmed, and followed live."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select
+
+from cpsl.engine.protocol import Place
+from cpsl.errors import CapsuleError
+from cpsl.gateway.db.database import Database
+from cpsl.gateway.db.schema import apps, log_lines
+from cpsl.wire.apps import LogLine
+from cpsl.wire.frames import LogRecord
+
+log = logging.getLogger("cpsl.gateway.logs")
+_FLUSH_SECONDS = 0.05
+_KEPT_LINES = 20_000
+_BUFFERED_LINES = 10_000
+_MESSAGE_CHARACTERS = 16_384
+
+
+class AppLogs:
+    """The logs of all apps. ``add`` never blocks; over 10,000 waiting lines, further ones are counted and dropped."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._waiting: list[dict[str, Any]] = []
+        self._dropped = 0
+        self._flusher: asyncio.Task[None] | None = None
+        self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._since_trim: defaultdict[str, int] = defaultdict(int)
+
+    def add(self, place: Place, records: list[LogRecord]) -> None:
+        """Keep lines of a runtime."""
+        for record in records:
+            if len(self._waiting) >= _BUFFERED_LINES:
+                self._dropped += 1
+                continue
+            self._waiting.append(_row(place, record))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush())
+
+    def system(self, place: Place, message: str, level: str = "info", **turn: str) -> None:
+        """Keep a line of the platform about an app; ``turn`` may give ``session_id`` and ``request_id``."""
+        self.add(place, [LogRecord(message, time.time(), level, "system", **turn)])
+
+    async def page(self, app_id: str, limit: int, after: int | None = None) -> list[LogLine]:
+        """The last ``limit`` lines, or the first ``limit`` after a line's id; oldest first."""
+        query = select(log_lines).where(log_lines.c.app_id == app_id).limit(limit)
+        if after is None:
+            rows = await self._db.read(lambda c: c.execute(query.order_by(log_lines.c.id.desc())).all())
+            return [_line(row) for row in reversed(rows)]
+        newer = query.where(log_lines.c.id > after).order_by(log_lines.c.id)
+        return [_line(row) for row in await self._db.read(lambda c: c.execute(newer).all())]
+
+    def changed(self, app_id: str) -> asyncio.Event:
+        """Set when the app has new lines; whoever waits takes it before reading."""
+        return self._changed[app_id]
+
+    async def close(self) -> None:
+        """Store what still waits."""
+        if self._flusher is not None:
+            await self._flusher
+
+    async def _flush(self) -> None:
+        await asyncio.sleep(_FLUSH_SECONDS)
+        rows, self._waiting, self._flusher = self._waiting, [], None
+        if self._dropped:
+            log.warning("dropped %d log lines: the apps print faster than they can be stored", self._dropped)
+            self._dropped = 0
+        try:
+            await self._db.write(lambda connection: self._store(connection, rows))
+        except CapsuleError as error:
+            log.error("lost %d log lines of apps: %s", len(rows), error)
+        for app_id in {row["app_id"] for row in rows}:
+            self._changed.pop(app_id, asyncio.Event()).set()
+
+    def _store(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        # A line of an app that was just deleted has no place to go.
+        known = set(connection.execute(select(apps.c.id)).scalars())
+        kept = [row for row in rows if row["app_id"] in known]
+        if kept:
+            connection.execute(log_lines.insert(), kept)
+        for app_id in {row["app_id"] for row in kept}:
+            self._since_trim[app_id] += len(kept)
+            if self._since_trim[app_id] >= 1000:
+                self._since_trim[app_id] = 0
+                _trim(connection, app_id)
+
+
+def _trim(connection: Connection, app_id: str) -> None:
+    oldest = (
+        select(log_lines.c.id)
+        .where(log_lines.c.app_id == app_id)
+        .order_by(log_lines.c.id.desc())
+        .offset(_KEPT_LINES)
+        .limit(1)
+    )
+    last = connection.execute(oldest).scalar()
+    if last is not None:
+        connection.execute(delete(log_lines).where(log_lines.c.app_id == app_id, log_lines.c.id <= last))
+
+
+def _row(place: Place, record: LogRecord) -> dict[str, Any]:
+    return {
+        "app_id": place.app_id,
+        "version": place.version,
+        "level": record.level,
+        "stream": record.stream,
+        "message": record.message[:_MESSAGE_CHARACTERS],
+        "session_id": record.session_id,
+        "request_id": record.request_id,
+        "created_at": record.timestamp,
+    }
+
+
+def _line(row: Row[Any]) -> LogLine:
+    return LogLine(
+        id=row.id,
+        timestamp=row.created_at,
+        level=row.level,
+        message=row.message,
+        stream=row.stream,
+        version=row.version,
+        session_id=row.session_id,
+        request_id=row.request_id,
+    )

@@ -1,0 +1,170 @@
+"""Which apps there are, which version of each is live, and how one is started."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+
+from cpsl.engine.protocol import Engine
+from cpsl.errors import NotFound
+from cpsl.gateway.apps import store
+from cpsl.gateway.db.database import Database
+from cpsl.gateway.files.service import FileSystems
+from cpsl.gateway.secrets.service import Secrets
+from cpsl.gateway.settings import Settings
+from cpsl.wire.apps import App, AppSpec, Version
+from cpsl.wire.frames import AppUser, Mount, Start
+
+
+class VersionRef(msgspec.Struct, frozen=True):
+    """A version of an app, with all that starting it needs to know."""
+
+    app_id: str
+    app: str
+    workspace_id: str
+    number: int
+    version_id: str
+    entry: str
+    spec: AppSpec
+
+
+class Apps:
+    """The apps of every workspace. Versions are immutable, so what was read of them once is kept."""
+
+    def __init__(self, db: Database, engine: Engine, secrets: Secrets, filesystems: FileSystems, settings: Settings):
+        self._db = db
+        self._engine = engine
+        self._secrets = secrets
+        self._filesystems = filesystems
+        self._settings = settings
+        self._live: dict[tuple[str, str], VersionRef] = {}
+
+    async def list(self, workspace_id: str) -> list[App]:
+        rows = await self._db.read(lambda connection: store.apps_of(connection, workspace_id))
+        return [self._shown(row) for row in rows]
+
+    async def get(self, workspace_id: str, name: str) -> App:
+        """Raises NotFound."""
+        return self._shown(await self._row(workspace_id, name))
+
+    async def live(self, workspace_id: str, name: str) -> VersionRef:
+        """The live version of an app, by the app's name or id. Raises NotFound."""
+        known = self._live.get((workspace_id, name))
+        if known is None:
+            known = self._live[workspace_id, name] = _ref(await self._row(workspace_id, name))
+        return known
+
+    async def version(self, app_id: str, number: int) -> VersionRef:
+        """A certain version of an app. Raises NotFound."""
+        row = await self._db.read(lambda connection: store.version(connection, app_id, number))
+        if row is None:
+            raise NotFound(f"version {number} of this app is gone")
+        spec = msgspec.convert(row.spec, AppSpec)
+        return VersionRef(app_id, row.name, row.workspace_id, number, row.id, row.entry, spec)
+
+    async def public(self, name: str) -> App:
+        """The app that a URL names. Raises NotFound."""
+        row = await self._db.read(lambda connection: store.public_app(connection, name))
+        if row is None:
+            raise NotFound(f"there is no app {name!r} on this gateway")
+        return self._shown(row)
+
+    async def versions(self, workspace_id: str, name: str) -> list[Version]:
+        app = await self.get(workspace_id, name)
+        rows = await self._db.read(lambda connection: store.versions_of(connection, app.id))
+        return [Version(app.name, row.number, row.state, row.entry, row.created_at) for row in rows]
+
+    async def activate(self, workspace_id: str, version_id: str, entry: str, spec: AppSpec) -> VersionRef:
+        """Make a version the live one, at once, and let the one before finish what it has begun."""
+        app_id, number, previous = await self._db.write(
+            lambda connection: store.activate(connection, workspace_id, version_id, entry, spec)
+        )
+        self._live.clear()
+        if previous:
+            await self._engine.drain(app_id, previous)
+        return VersionRef(app_id, spec.name, workspace_id, number, version_id, entry, spec)
+
+    async def delete(self, workspace_id: str, name: str) -> None:
+        """Remove an app with its versions, sessions and logs. Its filesystems and the workspace's secrets stay."""
+        app = await self.get(workspace_id, name)
+        rows = await self._db.read(lambda connection: store.versions_of(connection, app.id))
+        await self._engine.drain(app.id)
+        await self._db.write(lambda connection: store.remove_app(connection, app.id))
+        self._live.clear()
+        for row in rows:
+            await asyncio.to_thread(shutil.rmtree, self.folder(row.id), ignore_errors=True)
+
+    async def start_frame(self, version: VersionRef, user: AppUser) -> Start:
+        """What a runtime of this version needs to start for ``user``: its secrets opened, its mounts found."""
+        environment = await self._secrets.open(version.workspace_id, version.spec.secrets)
+        mounts = []
+        for mount in version.spec.mounts:
+            found = await self._filesystems.get(version.workspace_id, mount.name)
+            mounts.append(Mount(str(self._filesystems.path(found.id)), mount.path))
+        return Start(
+            app=version.app,
+            version=version.number,
+            code_dir=str(self.folder(version.version_id)),
+            entry=version.entry,
+            app_url=self.url(version.app),
+            user=user,
+            mounts=mounts,
+            environment=environment,
+            isolation=self._settings.isolation,
+        )
+
+    async def mounting(self, workspace_id: str, filesystem: str) -> list[str]:
+        """Names of the apps whose live version mounts a filesystem."""
+        return await self._using(workspace_id, lambda spec: any(mount.name == filesystem for mount in spec.mounts))
+
+    async def naming_channel(self, workspace_id: str, channel: str) -> list[str]:
+        """Names of the apps whose live version names a channel."""
+        return await self._using(workspace_id, lambda spec: any(each.name == channel for each in spec.channels))
+
+    def url(self, name: str) -> str:
+        """Where people find an app."""
+        return f"{self._settings.url}/a/{name}"
+
+    def folder(self, version_id: str) -> Path:
+        """Where the code of a version lies."""
+        return self._settings.data_dir / "versions" / version_id
+
+    async def _using(self, workspace_id: str, uses: Callable[[AppSpec], bool]) -> list[str]:
+        rows = await self._db.read(lambda connection: store.apps_of(connection, workspace_id))
+        return [row.name for row in rows if row.spec and uses(msgspec.convert(row.spec, AppSpec))]
+
+    async def _row(self, workspace_id: str, name: str) -> Row[Any]:
+        row = await self._db.read(lambda connection: store.app(connection, workspace_id, name))
+        if row is None:
+            raise NotFound(
+                f"no app {name[:80]!r} in this workspace",
+                code="app_not_found",
+                hint="List them with: capsule app list",
+            )
+        return row
+
+    def _shown(self, row: Row[Any]) -> App:
+        spec = msgspec.convert(row.spec, AppSpec) if row.spec else AppSpec(row.name)
+        return App(
+            id=row.id,
+            name=row.name,
+            hostname=row.name,
+            url=self.url(row.name),
+            live_version=row.live_version,
+            price_in_cents=spec.price,
+            pricing_type=spec.pricing_type,
+            description=spec.description,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+
+def _ref(row: Row[Any]) -> VersionRef:
+    spec = msgspec.convert(row.spec, AppSpec)
+    return VersionRef(row.id, row.name, row.workspace_id, row.live_version, row.version_id, row.entry, spec)

@@ -1,0 +1,1 @@
+"""Sessions, turns and prompts: where a message becomes an answer, and nothing of it is lost."""

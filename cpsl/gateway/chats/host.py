@@ -1,0 +1,98 @@
+"""What the gateway answers to its runtimes. Who asks is known from the link, never from the question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cpsl.engine.protocol import Place
+from cpsl.errors import AuthError, NotFound
+from cpsl.gateway.apps.logs import AppLogs
+from cpsl.gateway.apps.service import Apps, VersionRef
+from cpsl.gateway.chats.prompts import Prompts
+from cpsl.gateway.chats.turns import LiveTurn, Turns
+from cpsl.gateway.collections.service import Collections
+from cpsl.gateway.files.service import UserFiles
+from cpsl.gateway.secrets.service import Secrets
+from cpsl.wire import frames
+
+_SLICE_BYTES = 4 * 1024 * 1024
+
+
+class GatewayHost:
+    """The ``Host`` of the engine's protocol."""
+
+    def __init__(
+        self,
+        apps: Apps,
+        turns: Turns,
+        prompts: Prompts,
+        secrets: Secrets,
+        collections: Collections,
+        user_files: UserFiles,
+        app_logs: AppLogs,
+    ) -> None:
+        self._apps = apps
+        self._turns = turns
+        self._prompts = prompts
+        self._secrets = secrets
+        self._collections = collections
+        self._user_files = user_files
+        self._app_logs = app_logs
+
+    def log(self, place: Place, records: list[frames.LogRecord]) -> None:
+        self._app_logs.add(place, records)
+
+    async def answer(self, place: Place, question: frames.Question) -> Any:
+        match question:
+            case frames.GetSecret():
+                return await self._secret(place, question.name)
+            case frames.OpenPrompt():
+                result = await self._prompts.ask(self._turn(place, question.request_id), question)
+                return msgspec.to_builtins(result)
+            case frames.ReadFile():
+                length = min(max(question.length, 0), _SLICE_BYTES)
+                return await self._user_files.read(place.user_id, question.file_id, question.offset, length)
+            case frames.StoreFile():
+                return await self._store_file(place, question)
+            case _:
+                version = await self._apps.version(place.app_id, place.version)
+                return await self._collections.answer(place, version.spec, question)
+
+    async def _secret(self, place: Place, name: str) -> str:
+        version = await self._apps.version(place.app_id, place.version)
+        if name not in _declared_secrets(version):
+            raise AuthError(
+                f"the app does not declare the secret {name!r}",
+                code="secret_not_declared",
+                status=403,
+                hint=f"Add it to the app: App(secrets=[{name!r}, …]), and deploy again.",
+            )
+        values = await self._secrets.open(version.workspace_id, [name])
+        if name not in values:
+            raise NotFound(
+                f"there is no secret {name!r} in the workspace",
+                code="secret_not_found",
+                hint=f"Create it with: capsule secret create {name}=…",
+            )
+        return values[name]
+
+    async def _store_file(self, place: Place, question: frames.StoreFile) -> str:
+        stored = await self._user_files.keep_bytes(
+            place.user_id, question.data, question.name, question.content_type
+        )
+        version = await self._apps.version(place.app_id, place.version)
+        return f"{self._apps.url(version.app)}/files/{stored.file_id}"
+
+    def _turn(self, place: Place, request_id: str) -> LiveTurn:
+        live = self._turns.live(request_id)
+        if live is None or live.place != place:
+            raise NotFound("this turn has ended", code="turn_not_found")
+        return live
+
+
+def _declared_secrets(version: VersionRef) -> set[str]:
+    spec = version.spec
+    by_integrations = [name for each in spec.integrations for name in (each.client_id, each.client_secret)]
+    return {*spec.secrets, *spec.references, *by_integrations}

@@ -1,0 +1,76 @@
+"""The conversations of app users: listing, reading, deleting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from cpsl.engine.protocol import Place
+from cpsl.errors import AppError, CapsuleError, InvalidRequest, NotFound
+from cpsl.gateway.accounts.service import Actor
+from cpsl.gateway.apps.logs import AppLogs
+from cpsl.gateway.apps.service import VersionRef
+from cpsl.gateway.chats import store
+from cpsl.gateway.chats.turns import Turns
+from cpsl.gateway.db.database import Database
+from cpsl.gateway.integrations.service import Integrations
+from cpsl.wire.frames import AppUser, TurnFailure
+from cpsl.wire.integrations import Credentials
+from cpsl.wire.turns import Session, SessionList
+
+_MESSAGES = 1000
+
+
+class Sessions:
+    """Conversations, each in reach of its own app user only."""
+
+    def __init__(self, db: Database, turns: Turns, integrations: Integrations, app_logs: AppLogs) -> None:
+        self._db = db
+        self._turns = turns
+        self._integrations = integrations
+        self._app_logs = app_logs
+
+    async def list(self, version: VersionRef, actor: Actor, limit: int, after: str | None) -> SessionList:
+        """A page of sessions, newest first."""
+        user = await self._turns.user(version, actor)
+        rows = await self._db.read(lambda connection: store.sessions_of(connection, user.id, limit + 1, after))
+        page = [_shown(row, version.app) for row in rows[:limit]]
+        return SessionList(page, page[-1].id if len(rows) > limit else None)
+
+    async def get(self, version: VersionRef, actor: Actor, session_id: str) -> Session:
+        """One session with its messages. Raises NotFound, also for another user's."""
+        row = await self._row(version, actor, session_id)
+        session = _shown(row, version.app)
+        session.messages = await self._db.read(lambda c: store.messages_of(c, session_id, _MESSAGES))
+        return session
+
+    async def delete(self, version: VersionRef, actor: Actor, session_id: str) -> None:
+        """Remove a session; a turn that runs in it is cancelled first."""
+        await self._row(version, actor, session_id)
+        for turn_id in await self._db.read(lambda connection: store.running_turns(connection, session_id)):
+            await self._turns.cancel(turn_id)
+        await self._db.write(lambda connection: store.remove_session(connection, session_id))
+
+    async def integrations(self, version: VersionRef, user: AppUser) -> dict[str, Credentials]:
+        """What a user has connected."""
+        return await self._db.read(lambda c: self._integrations.of_user(c, version.workspace_id, user.id))
+
+    def data_error(self, version: VersionRef, user: AppUser, failure: TurnFailure) -> CapsuleError:
+        """The error for a data handler that failed; its traceback goes to the app's log."""
+        if failure.traceback:
+            place = Place(version.app_id, version.number, user.id)
+            self._app_logs.system(place, failure.traceback.rstrip(), "error")
+        kind = AppError if failure.code == "app_error" else InvalidRequest
+        return kind(failure.message, code=failure.code, hint=failure.hint)
+
+    async def _row(self, version: VersionRef, actor: Actor, session_id: str) -> Row[Any]:
+        user = await self._turns.user(version, actor)
+        row = await self._db.read(lambda connection: store.session(connection, user.id, session_id))
+        if row is None or row.app_id != version.app_id:
+            raise NotFound(f"no session {session_id[:80]!r} of yours in this app", code="session_not_found")
+        return row
+
+
+def _shown(row: Row[Any], app: str) -> Session:
+    return Session(row.id, app, row.channel, row.created_at, row.updated_at, row.title)

@@ -1,0 +1,216 @@
+"""Rows of sessions, turns, messages and prompts."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, select, update
+
+from cpsl.gateway.chats.log import Entry
+from cpsl.gateway.db.schema import app_users, apps, events, messages, prompts, sessions, turns
+from cpsl.wire.events import Prompt, decode, type_of
+from cpsl.wire.frames import SessionState
+from cpsl.wire.ids import new_id
+from cpsl.wire.turns import Message
+
+HISTORY = 50
+UNFINISHED = ("queued", "running")
+
+
+class NewTurn(msgspec.Struct, frozen=True):
+    """A turn to be stored, with the user's message that begins it."""
+
+    id: str
+    app_id: str
+    app_user_id: str
+    version: int
+    channel: str
+    text: str
+    session_id: str | None
+    idempotency_key: str | None
+    fingerprint: bytes
+
+
+def app_user(connection: Connection, app_id: str, kind: str, subject: str, email: str | None) -> str:
+    """The id of an app user, who is made when seen for the first time."""
+    known = select(app_users.c.id).where(
+        app_users.c.app_id == app_id, app_users.c.kind == kind, app_users.c.subject == subject
+    )
+    found = connection.execute(known).scalar()
+    if found is not None:
+        return str(found)
+    user_id = new_id("usr")
+    row = {
+        "id": user_id,
+        "app_id": app_id,
+        "kind": kind,
+        "subject": subject,
+        "email": email,
+        "created_at": time.time(),
+    }
+    connection.execute(app_users.insert().values(row))
+    return user_id
+
+
+def turn_by_key(connection: Connection, app_user_id: str, key: str) -> Row[Any] | None:
+    query = select(turns).where(turns.c.app_user_id == app_user_id, turns.c.idempotency_key == key)
+    return connection.execute(query).one_or_none()
+
+
+def session(connection: Connection, app_user_id: str, session_id: str) -> Row[Any] | None:
+    query = select(sessions).where(sessions.c.id == session_id, sessions.c.app_user_id == app_user_id)
+    return connection.execute(query).one_or_none()
+
+
+def add_session(connection: Connection, new: NewTurn) -> str:
+    session_id = new_id("ses")
+    now = time.time()
+    first_line = (new.text.strip().splitlines() or [""])[0]
+    row = {
+        "id": session_id,
+        "app_id": new.app_id,
+        "app_user_id": new.app_user_id,
+        "channel": new.channel,
+        "title": first_line[:80],
+        "data": {},
+        "entered": False,
+        "created_at": now,
+        "updated_at": now,
+    }
+    connection.execute(sessions.insert().values(row))
+    return session_id
+
+
+def add_turn(connection: Connection, new: NewTurn, session_id: str, started: bytes) -> None:
+    """Store a turn, the user's message, and the first event of its log."""
+    now = time.time()
+    row = {
+        "id": new.id,
+        "session_id": session_id,
+        "app_user_id": new.app_user_id,
+        "version": new.version,
+        "state": "running",
+        "idempotency_key": new.idempotency_key,
+        "fingerprint": new.fingerprint,
+        "created_at": now,
+    }
+    connection.execute(turns.insert().values(row))
+    said = {"session_id": session_id, "turn_id": new.id, "sender": "user", "text": new.text, "created_at": now}
+    connection.execute(messages.insert().values(said))
+    connection.execute(events.insert().values(turn_id=new.id, number=1, data=started))
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(updated_at=now))
+
+
+def state_for(connection: Connection, session_row: Row[Any], turn_id: str) -> SessionState:
+    """What the handler of a turn finds in its session: everything said before this turn."""
+    said = [each for each in messages_of(connection, session_row.id, HISTORY + 1) if each.request_id != turn_id]
+    return SessionState(
+        id=session_row.id,
+        channel=session_row.channel,
+        is_new=not session_row.entered,
+        history=said[-HISTORY:],
+        data=session_row.data,
+    )
+
+
+def mark_entered(connection: Connection, session_id: str) -> None:
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(entered=True))
+
+
+def messages_of(connection: Connection, session_id: str, limit: int) -> list[Message]:
+    """The last messages of a session, oldest first."""
+    query = (
+        select(messages, sessions.c.channel)
+        .join(sessions, sessions.c.id == messages.c.session_id)
+        .where(messages.c.session_id == session_id)
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    rows = reversed(connection.execute(query).all())
+    return [Message(row.text, row.sender, row.created_at, row.turn_id, row.channel) for row in rows]
+
+
+def set_turn_state(connection: Connection, turn_id: str, state: str) -> None:
+    ended = None if state in UNFINISHED else time.time()
+    connection.execute(update(turns).where(turns.c.id == turn_id).values(state=state, ended_at=ended))
+
+
+def save_data(connection: Connection, session_id: str, data: dict[str, Any]) -> None:
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(data=data))
+
+
+def turn(connection: Connection, turn_id: str) -> Row[Any] | None:
+    """A turn with what its session and app are called, and the user's text."""
+    query = (
+        select(
+            turns,
+            sessions.c.app_id,
+            sessions.c.channel,
+            apps.c.name.label("app"),
+            apps.c.workspace_id,
+            messages.c.text,
+        )
+        .join(sessions, sessions.c.id == turns.c.session_id)
+        .join(apps, apps.c.id == sessions.c.app_id)
+        .join(messages, (messages.c.turn_id == turns.c.id) & (messages.c.sender == "user"))
+        .where(turns.c.id == turn_id)
+    )
+    return connection.execute(query).one_or_none()
+
+
+def unfinished(connection: Connection) -> list[Row[Any]]:
+    """The turns that a gateway left behind when it died, oldest first."""
+    query = select(turns.c.id, turns.c.state).where(turns.c.state.in_(UNFINISHED)).order_by(turns.c.id)
+    return list(connection.execute(query).all())
+
+
+def entries(connection: Connection, turn_id: str) -> list[Entry]:
+    query = select(events.c.number, events.c.data).where(events.c.turn_id == turn_id).order_by(events.c.number)
+    return [Entry(number, type_of(decode(data)), bytes(data)) for number, data in connection.execute(query)]
+
+
+def sessions_of(connection: Connection, app_user_id: str, limit: int, before: str | None) -> list[Row[Any]]:
+    """Sessions newest first; ``before`` is the last id of the page before."""
+    query = select(sessions).where(sessions.c.app_user_id == app_user_id)
+    if before is not None:
+        query = query.where(sessions.c.id < before)
+    return list(connection.execute(query.order_by(sessions.c.id.desc()).limit(limit)).all())
+
+
+def running_turns(connection: Connection, session_id: str) -> list[str]:
+    query = select(turns.c.id).where(turns.c.session_id == session_id, turns.c.state.in_(UNFINISHED))
+    return list(connection.execute(query).scalars())
+
+
+def remove_session(connection: Connection, session_id: str) -> None:
+    connection.execute(delete(sessions).where(sessions.c.id == session_id))
+
+
+def add_prompt(connection: Connection, turn_id: str, event: Prompt, path: str) -> None:
+    row = {
+        "id": event.prompt_id,
+        "turn_id": turn_id,
+        "event": msgspec.to_builtins(event),
+        "path": path,
+        "outcome": None,
+        "expires_at": event.expires_at,
+    }
+    connection.execute(prompts.insert().values(row))
+
+
+def prompt(connection: Connection, turn_id: str, prompt_id: str) -> Row[Any] | None:
+    query = select(prompts).where(prompts.c.id == prompt_id, prompts.c.turn_id == turn_id)
+    return connection.execute(query).one_or_none()
+
+
+def close_prompt(connection: Connection, prompt_id: str, outcome: str) -> bool:
+    """Give a prompt its outcome, once: of two answers at the same time, one wins."""
+    query = update(prompts).where(prompts.c.id == prompt_id, prompts.c.outcome.is_(None))
+    return connection.execute(query.values(outcome=outcome)).rowcount > 0
+
+
+def close_prompts(connection: Connection, turn_id: str) -> None:
+    query = update(prompts).where(prompts.c.turn_id == turn_id, prompts.c.outcome.is_(None))
+    connection.execute(query.values(outcome="cancelled"))

@@ -1,0 +1,1 @@
+"""The store: schema, migrations, and the one way in: pass a function of a connection."""

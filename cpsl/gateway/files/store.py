@@ -1,0 +1,51 @@
+"""Rows of filesystems and of files that users gave."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, or_, select
+
+from cpsl.gateway.db.schema import files, filesystems
+from cpsl.wire.ids import new_id
+
+
+def filesystems_of(connection: Connection, workspace_id: str) -> list[Row[Any]]:
+    query = select(filesystems).where(filesystems.c.workspace_id == workspace_id)
+    return list(connection.execute(query.order_by(filesystems.c.name)).all())
+
+
+def filesystem(connection: Connection, workspace_id: str, name_or_id: str) -> Row[Any] | None:
+    query = select(filesystems).where(
+        filesystems.c.workspace_id == workspace_id,
+        or_(filesystems.c.name == name_or_id, filesystems.c.id == name_or_id),
+    )
+    return connection.execute(query).one_or_none()
+
+
+def add_filesystem(connection: Connection, workspace_id: str, name: str) -> Row[Any]:
+    row = {"id": new_id("fs"), "workspace_id": workspace_id, "name": name, "created_at": time.time()}
+    connection.execute(filesystems.insert().values(row))
+    return connection.execute(select(filesystems).where(filesystems.c.id == row["id"])).one()
+
+
+def remove_filesystem(connection: Connection, filesystem_id: str) -> bool:
+    return connection.execute(delete(filesystems).where(filesystems.c.id == filesystem_id)).rowcount > 0
+
+
+def add_file(connection: Connection, app_user_id: str, file_id: str, name: str, content_type: str, size: int) -> None:
+    row = {
+        "id": file_id,
+        "app_user_id": app_user_id,
+        "name": name,
+        "content_type": content_type,
+        "size": size,
+        "created_at": time.time(),
+    }
+    connection.execute(files.insert().values(row))
+
+
+def file(connection: Connection, app_user_id: str, file_id: str) -> Row[Any] | None:
+    query = select(files).where(files.c.id == file_id, files.c.app_user_id == app_user_id)
+    return connection.execute(query).one_or_none()

@@ -1,0 +1,146 @@
+"""A folder that apps write into, handled from outside without trusting what they left there.
+
+Every step opens one name below the descriptor of the step before, and never follows a link: an app that puts
+``/data/x -> /etc/shadow`` there, or swaps a folder while we look, gets a refusal (CWE-59, CWE-367).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cpsl.errors import Conflict, InvalidRequest, NotFound, StorageFull
+from cpsl.wire.resources import Entry
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MAX_DEPTH = 64
+
+
+def parts_of(path: str) -> list[str]:
+    """The names along an absolute path inside a filesystem. Raises InvalidRequest (code ``invalid_path``)."""
+    parts = [part for part in path.split("/") if part]
+    bad = (
+        not path.startswith("/")
+        or len(parts) > _MAX_DEPTH
+        or any(part in (".", "..") or "\0" in part or not _fits(part) for part in parts)
+    )
+    if bad:
+        raise InvalidRequest(
+            f"{path[:200]!r} is not a path inside a filesystem",
+            code="invalid_path",
+            hint="Begin at the top of the filesystem, like /reports/summary.txt, without '.' or '..'.",
+        )
+    return parts
+
+
+def _fits(name: str) -> bool:
+    try:
+        return len(name.encode()) <= 255
+    except UnicodeEncodeError:
+        return False
+
+
+@contextmanager
+def opened(root: Path, parts: list[str], *, create: bool = False) -> Iterator[int]:
+    """The descriptor of a folder below ``root``; with ``create``, missing folders are made on the way."""
+    current = os.open(root, _FOLDER)
+    try:
+        for part in parts:
+            if create:
+                _make_folder(part, current)
+            following = os.open(part, _FOLDER, dir_fd=current)
+            os.close(current)
+            current = following
+        yield current
+    finally:
+        os.close(current)
+
+
+def _make_folder(name: str, parent: int) -> None:
+    try:
+        os.mkdir(name, 0o755, dir_fd=parent)
+    except FileExistsError:
+        pass
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Say in our words what the system says about ``path``."""
+    try:
+        yield
+    except FileExistsError:
+        raise Conflict(
+            f"{path} exists already; nothing was changed",
+            code="file_exists",
+            hint="Choose another path, or overwrite it with --force.",
+        ) from None
+    except OSError as error:
+        raise _explain(path, error) from None
+
+
+def _explain(path: str, error: OSError) -> Exception:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return NotFound(f"there is no {path} in this filesystem", code="file_not_found")
+    if error.errno == errno.ELOOP:
+        return InvalidRequest(f"{path} leads through a link, which is not followed", code="link_refused")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull("the gateway's disk is full; nothing was kept")
+    return InvalidRequest(f"{path}: {error.strerror}", code="invalid_path")
+
+
+def entries(root: Path, path: str) -> list[Entry]:
+    """Files and folders at ``path``, by name. Links and special files are left out: nobody can fetch them."""
+    with explained(path), opened(root, parts_of(path)) as folder:
+        found = [(item.name, item.stat(follow_symlinks=False)) for item in os.scandir(folder)]
+    shown = [(name, info) for name, info in found if stat.S_ISDIR(info.st_mode) or stat.S_ISREG(info.st_mode)]
+    return [
+        Entry(name, is_folder, 0 if is_folder else info.st_size, info.st_mtime)
+        for name, info in sorted(shown, key=lambda pair: pair[0])
+        for is_folder in (stat.S_ISDIR(info.st_mode),)
+    ]
+
+
+def open_file(root: Path, path: str) -> tuple[int, int]:
+    """A descriptor for reading the regular file at ``path``, and its size in bytes. The caller closes it."""
+    parts = parts_of(path)
+    with explained(path):
+        if not parts:
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        with opened(root, parts[:-1]) as folder:
+            descriptor = os.open(parts[-1], _FILE, dir_fd=folder)
+        info = os.fstat(descriptor)
+        if not stat.S_ISREG(info.st_mode):
+            os.close(descriptor)
+            raise IsADirectoryError(errno.EISDIR, "is not a file")
+        return descriptor, info.st_size
+
+
+def place(root: Path, path: str, source: Path, *, overwrite: bool) -> None:
+    """Give the file ``source`` (on the same disk) the name ``path``, at once and whole. ``source`` is gone after it."""
+    parts = parts_of(path)
+    with explained(path):
+        if not parts:
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        with opened(root, parts[:-1], create=True) as folder:
+            if overwrite:
+                os.replace(source, parts[-1], dst_dir_fd=folder)
+            else:
+                os.link(source, parts[-1], dst_dir_fd=folder)
+                os.unlink(source)
+
+
+def remove(root: Path, path: str) -> None:
+    """Remove the file, or the empty folder, at ``path``."""
+    parts = parts_of(path)
+    with explained(path):
+        if not parts:
+            raise IsADirectoryError(errno.EISDIR, "is the filesystem itself")
+        with opened(root, parts[:-1]) as folder:
+            info = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+            remover = os.rmdir if stat.S_ISDIR(info.st_mode) else os.unlink
+            remover(parts[-1], dir_fd=folder)

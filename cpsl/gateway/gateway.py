@@ -1,0 +1,80 @@
+"""A gateway as an object: its parts, put together in the order they need each other."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cpsl.engine.local import LocalEngine
+from cpsl.gateway.accounts.devices import Devices
+from cpsl.gateway.accounts.service import Accounts
+from cpsl.gateway.apps.deploys import Deploys
+from cpsl.gateway.apps.logs import AppLogs
+from cpsl.gateway.apps.service import Apps
+from cpsl.gateway.channels.service import Channels
+from cpsl.gateway.chats.host import GatewayHost
+from cpsl.gateway.chats.prompts import Prompts
+from cpsl.gateway.chats.sessions import Sessions
+from cpsl.gateway.chats.turns import Turns
+from cpsl.gateway.collections.service import Collections
+from cpsl.gateway.db.database import Database
+from cpsl.gateway.db.migrate import migrate
+from cpsl.gateway.files.service import FileSystems, UserFiles
+from cpsl.gateway.integrations.service import Integrations
+from cpsl.gateway.secrets.service import Secrets
+from cpsl.gateway.settings import Settings
+from cpsl.gateway.vault import Key, Vault
+
+
+class Gateway:
+    """The parts of one gateway. ``open`` before it serves, ``close`` after; ``closing`` tells streams to end."""
+
+    def __init__(self, settings: Settings, master_key: Key, bootstrap_secret: str) -> None:
+        self.settings = settings
+        self.closing = asyncio.Event()
+        self.is_ready = False
+        self.db = Database(settings.database)
+        self.accounts = Accounts(self.db, Vault(master_key), bootstrap_secret)
+        self.devices = Devices(self.db, self.accounts, settings.url)
+        self.secrets = Secrets(self.db, self.accounts)
+        self.filesystems = FileSystems(self.db, settings.data_dir / "fs")
+        self.user_files = UserFiles(self.db, settings.data_dir / "files")
+        self.channels = Channels(self.db, self.accounts)
+        self.app_logs = AppLogs(self.db)
+        self.integrations = Integrations(self.accounts)
+        self.collections = Collections(self.db)
+        self.engine = LocalEngine(start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout)
+        self.apps = Apps(self.db, self.engine, self.secrets, self.filesystems, settings)
+        self.deploys = Deploys(self.apps, self.engine, self.secrets, self.filesystems, self.channels, settings)
+        self.turns = Turns(self.db, self.engine, self.apps, self.integrations, self.app_logs)
+        self.prompts = Prompts(self.db, self.turns, self.integrations, self.filesystems, self.user_files, settings)
+        self.sessions = Sessions(self.db, self.turns, self.integrations, self.app_logs)
+        self.engine.serve(
+            GatewayHost(
+                self.apps,
+                self.turns,
+                self.prompts,
+                self.secrets,
+                self.collections,
+                self.user_files,
+                self.app_logs,
+            )
+        )
+
+    async def open(self) -> None:
+        """Bring the store up to date, and take up what an earlier gateway left unfinished."""
+        await asyncio.to_thread(migrate, self.db.engine)
+        await self.accounts.set_up()
+        await self.turns.recover()
+        self.is_ready = True
+
+    async def close(self) -> None:
+        """Let what runs end, within ``drain_timeout`` seconds; then stop it. A second call does nothing."""
+        if self.closing.is_set() and not self.is_ready:
+            return
+        self.closing.set()
+        self.is_ready = False
+        await self.deploys.close(self.settings.drain_timeout)
+        await self.turns.close(self.settings.drain_timeout)
+        await self.engine.close(self.settings.drain_timeout)
+        await self.app_logs.close()
+        await asyncio.to_thread(self.db.close)

@@ -1,0 +1,1 @@
+"""What every route needs: who asks, how errors answer, how events stream."""

@@ -1,0 +1,1 @@
+"""What each app user has connected: credentials, sealed, for that user's runtimes only."""

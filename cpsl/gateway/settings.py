@@ -1,0 +1,49 @@
+"""What the operator of a gateway may choose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from cpsl.wire.apps import MAX_BUNDLE_BYTES
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The choices of one gateway.
+
+    ``host`` and ``port`` to listen on; ``data_dir`` holds everything that it keeps; ``database_url`` (SQLAlchemy)
+    replaces the SQLite file in it; ``public_url`` is how browsers reach it, when that differs from host and port.
+    ``isolation`` of runtimes: ``namespaces``, or ``none`` as an explicit choice. Times in seconds, sizes in bytes.
+    """
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 1980
+    public_url: str = ""
+    database_url: str = ""
+    isolation: str = "namespaces"
+    drain_timeout: float = 10.0
+    start_timeout: float = 30.0
+    idle_timeout: float = 60.0
+    heartbeat: float = 15.0
+    max_bundle_bytes: int = MAX_BUNDLE_BYTES
+    max_file_bytes: int = 5 * 1024**3
+    max_prompt_file_bytes: int = 512 * 1024**2
+
+    @property
+    def url(self) -> str:
+        """Where clients and browsers reach this gateway."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104
+        return self.public_url.rstrip("/") or f"http://{reachable}:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL of the store."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'capsule.db'}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("127.0.0.1", "::1", "localhost")
