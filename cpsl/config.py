@@ -352,9 +352,7 @@ def _refuse_shared(path: Path) -> None:
     if not stat.S_ISDIR(facts.st_mode):
         raise ConfigError(f"{path} is not a folder", code="unsafe_file", hint="Move it away and try again.")
     if os.name == "posix" and facts.st_mode & 0o022:
-        raise ConfigError(
-            f"{path} can be written by others", code="unsafe_file", hint=f"Run: chmod go-w {path}"
-        )
+        raise ConfigError(f"{path} can be written by others", code="unsafe_file", hint=f"Run: chmod go-w {path}")
 
 
 def write_private(path: Path, content: bytes) -> None:
