@@ -40,17 +40,15 @@ class FileUpload:
         ``path`` is the file to write, and replaced as a whole if it exists; without one it goes to a folder for
         temporary files. Folders on the way are made. Raises OSError where the disk says no.
         """
-        target = os.fspath(path) if path is not None else tempfile.mkdtemp(prefix="upload-") + "/"
-        if target.endswith("/") or await asyncio.to_thread(os.path.isdir, target):
+        target, is_folder = await asyncio.to_thread(_target, path)
+        if is_folder:
             return await self.download_into(target)
-        await asyncio.to_thread(os.makedirs, os.path.dirname(os.path.abspath(target)), exist_ok=True)
-        return await self._write(Path(os.path.abspath(target)))
+        await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+        return await self._write(target)
 
     async def download_into(self, folder: str | os.PathLike[str]) -> str:
         """Store the file in ``folder`` under a name that is free, and return where."""
-        home = Path(os.path.abspath(folder))
-        await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
-        target = await asyncio.to_thread(_reserve, home, self.name)
+        target = await asyncio.to_thread(_reserve, Path(folder), self.name)
         try:
             return await self._write(target)
         except BaseException:
@@ -77,8 +75,17 @@ class FileUpload:
         )
 
 
+def _target(path: str | os.PathLike[str] | None) -> tuple[Path, bool]:
+    """Where to store what goes to ``path``, and whether that is a folder."""
+    if path is None:
+        return Path(tempfile.mkdtemp(prefix="upload-")), True
+    absolute = os.path.abspath(path)
+    return Path(absolute), os.fspath(path).endswith("/") or os.path.isdir(absolute)
+
+
 def _reserve(folder: Path, name: str) -> Path:
-    """An empty new file in ``folder`` called ``name``, or ``name (1)`` and so on."""
+    """An empty new file in ``folder``, which is made, called ``name``, or ``name (1)`` and so on."""
+    folder.mkdir(parents=True, exist_ok=True)
     stem, suffix = os.path.splitext(name)
     for number in range(10_000):
         target = folder / (f"{stem} ({number}){suffix}" if number else name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from cpsl.app.invalid import invalid
 from cpsl.app.secret import Secret
@@ -14,7 +14,7 @@ from cpsl.wire.integrations import SECRET_FORMS, TITLES, Credentials
 from cpsl.wire.names import check_resource_name
 
 
-class Integration(str, Enum):
+class Integration(StrEnum):
     """The integrations that Capsule knows by name."""
 
     GOOGLE = "google"
@@ -26,9 +26,6 @@ class Integration(str, Enum):
     LINEAR = "linear"
     TAILSCALE = "tailscale"
     AWS = "aws"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class IntegrationCredentials:
     """
 
     access_token: str = ""
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105 - a kind, not a token
     scopes: list[str] = field(default_factory=list)
     expires_at: float = 0
     fields: dict[str, str] = field(default_factory=dict)
@@ -93,7 +90,7 @@ class IntegrationCredentials:
 def integration_name(kind: str | Integration | IntegrationConfig) -> str:
     """The name of an integration, however it was given. Raises InvalidRequest for what cannot be one."""
     name = kind.type if isinstance(kind, IntegrationConfig) else kind
-    return check_resource_name(name.value if isinstance(name, Integration) else name, "integration")
+    return check_resource_name(str(name) if isinstance(name, Integration) else name, "integration")
 
 
 # The constructors are named like classes because apps write them like classes: cpsl.GitHub(client_id=…).

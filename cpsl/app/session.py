@@ -230,7 +230,7 @@ class Session:
             self.request_id,
             message=message,
             accept=accept,
-            folder=os.path.abspath(path) if path is not None else "",
+            folder=_absolute(path) if path is not None else "",
             timeout=timeout,
         )
 
@@ -268,6 +268,10 @@ def enter_session(session: Session) -> None:
     """Make ``session`` the current one of this task, its threads and its children."""
     _current.set(session)
     session_id.set(session.id)
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return os.path.abspath(path)
 
 
 def _read_image(path: Path) -> bytes:

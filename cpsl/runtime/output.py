@@ -1,0 +1,123 @@
+"""What the app prints and logs, line by line, each with the turn that it belongs to.
+
+Only what goes through Python is known by its turn; what a library or a child process writes to the file descriptors
+itself goes to the engine's pipes.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cpsl.app.session import current_session
+from cpsl.wire.frames import LogRecord
+
+MAX_LINE_BYTES = 16 * 1024
+"""A longer line is cut into several."""
+
+Send = Callable[[LogRecord], None]
+
+
+class Lines(io.RawIOBase):
+    """A stream of bytes that becomes log records. What is no whole line yet is kept apart for each turn."""
+
+    def __init__(self, name: str, descriptor: int, send: Send) -> None:
+        self._stream = name
+        self._descriptor = descriptor
+        self._send = send
+        self._lock = threading.RLock()
+        self._partial: dict[str, bytearray] = {}
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor  # for child processes: they write to the engine's pipe
+
+    def write(self, data: Any) -> int:
+        request_id, session_id = _turn()
+        with self._lock:
+            partial = self._partial.setdefault(request_id, bytearray())
+            partial += data
+            *lines, rest = bytes(partial).split(b"\n")
+            while len(rest) > MAX_LINE_BYTES:
+                lines.append(rest[:MAX_LINE_BYTES])
+                rest = rest[MAX_LINE_BYTES:]
+            partial[:] = rest
+            if not rest:
+                del self._partial[request_id]
+        for line in lines:
+            self._tell(line, request_id, session_id)
+        return len(data)
+
+    def finish(self, request_id: str, session_id: str) -> None:
+        """Tell the last line of a turn, though it was never ended."""
+        with self._lock:
+            partial = self._partial.pop(request_id, None)
+        if partial:
+            self._tell(bytes(partial), request_id, session_id)
+
+    def _tell(self, line: bytes, request_id: str, session_id: str) -> None:
+        text = line.decode("utf-8", "backslashreplace").rstrip("\r")
+        for start in range(0, len(text) or 1, MAX_LINE_BYTES):
+            part = text[start : start + MAX_LINE_BYTES]
+            self._send(LogRecord(part, time.time(), "info", self._stream, session_id, request_id))
+
+
+class LogHandler(logging.Handler):
+    """Log records of apps that did not configure logging, with their level."""
+
+    def __init__(self, send: Send) -> None:
+        super().__init__(logging.WARNING)
+        self._send_record = send
+        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = self.format(record)
+        except Exception:  # as logging does: a bad log call never fails the app
+            self.handleError(record)
+            return
+        request_id, session_id = _turn()
+        level = record.levelname.lower()
+        self._send_record(LogRecord(text, record.created, level, "stderr", session_id, request_id))
+
+
+class Output:
+    """Stands in for ``sys.stdout``, ``sys.stderr`` and the handler of last resort of ``logging``."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._lines = (Lines("stdout", 1, send), Lines("stderr", 2, send))
+
+    def install(self) -> None:
+        """From now on all that is printed and logged goes to ``send``."""
+        sys.stdout, sys.stderr = (_text(lines) for lines in self._lines)
+        # Not a handler of the root logger: logging.basicConfig() of the app would then do nothing.
+        logging.lastResort = LogHandler(self._send)
+
+    def finish(self, request_id: str = "", session_id: str = "") -> None:
+        """Send what a turn printed without ending the line."""
+        for lines in self._lines:
+            lines.finish(request_id, session_id)
+
+    def error(self, message: str, traceback: str, request_id: str = "", session_id: str = "") -> None:
+        """Tell of a failure that no answer carries."""
+        text = f"{message}\n{traceback}" if traceback else message
+        self._send(LogRecord(text, time.time(), "error", "system", session_id, request_id))
+
+
+def _text(lines: Lines) -> io.TextIOWrapper:
+    # RawIOBase is what TextIOWrapper really needs; its type asks for a buffer that adds nothing here.
+    buffer: Any = lines
+    return io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
+
+
+def _turn() -> tuple[str, str]:
+    session = current_session()
+    return (session.request_id, session.id) if session is not None else ("", "")
