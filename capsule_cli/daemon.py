@@ -35,20 +35,24 @@ class Running(NamedTuple):
     started_at: float
 
 
-class Address(NamedTuple):
-    """Where a gateway listens."""
+class Choices(NamedTuple):
+    """Where a gateway listens, and how it keeps apps apart."""
 
     host: str
     port: int
+    isolation: str
 
 
-def address(host: str | None = None, port: int | None = None) -> Address:
+def choose(host: str | None = None, port: int | None = None, isolation: str = "namespaces") -> Choices:
     """What was chosen, else what the settings ``gateway_host`` and ``gateway_port`` say."""
     from cpsl import config
 
-    return Address(
+    if isolation not in ("namespaces", "none"):
+        raise UsageError(f"There is no isolation {isolation!r}", hint="Use namespaces, or none.")
+    return Choices(
         config.get("gateway_host") if host is None else host,
         config.get("gateway_port") if port is None else port,
+        isolation,
     )
 
 
@@ -69,15 +73,9 @@ def require_extra() -> None:
             code="unsupported_system",
             hint="Log in to one that runs elsewhere.",
         )
-    missing = [
-        name
-        for name in ("litestar", "uvicorn", "sqlalchemy", "alembic", "cryptography")
-        if not find_spec(name)
-    ]
+    missing = [name for name in ("litestar", "uvicorn", "sqlalchemy", "alembic", "cryptography") if not find_spec(name)]
     if missing:
-        raise UsageError(
-            "The gateway's packages are not installed", code="extra_missing", hint=_INSTALL
-        )
+        raise UsageError("The gateway's packages are not installed", code="extra_missing", hint=_INSTALL)
 
 
 def find(folder: Path) -> Running | None:
@@ -118,7 +116,7 @@ def _try_lock(handle: int) -> bool:
     return True
 
 
-def start(folder: Path, where: Address) -> Running:
+def start(folder: Path, chosen: Choices) -> Running:
     """Start a gateway in the background and return when it answers. Raises CapsuleError with its own last lines."""
     require_extra()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,7 +125,7 @@ def start(folder: Path, where: Address) -> Running:
     begin = os.fstat(handle).st_size
     try:
         process = subprocess.Popen(
-            _command(folder, where),
+            _command(folder, chosen),
             stdin=subprocess.DEVNULL,
             stdout=handle,
             stderr=handle,
@@ -139,19 +137,18 @@ def start(folder: Path, where: Address) -> Running:
     return _wait_until_ready(process, folder, log, begin)
 
 
-def _command(folder: Path, where: Address) -> list[str]:
-    options = ["--data-dir", str(folder), "--host", where.host, "--port", str(where.port)]
+def _command(folder: Path, chosen: Choices) -> list[str]:
+    where = ["--data-dir", str(folder), "--host", chosen.host, "--port", str(chosen.port)]
+    options = [*where, "--isolation", chosen.isolation]
     return [sys.executable, "-m", "cpsl.gateway", *options]
 
 
 def ensure(folder: Path) -> Running:
     """The gateway on this data directory; started, if it does not run."""
-    return find(folder) or start(folder, address())
+    return find(folder) or start(folder, choose())
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int
-) -> Running:
+def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int) -> Running:
     try:
         for _ in _until(START_SECONDS):
             if process.poll() is not None:
@@ -169,9 +166,7 @@ def _wait_until_ready(
     )
 
 
-def _other_or_failure(
-    process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int
-) -> Running:
+def _other_or_failure(process: subprocess.Popen[bytes], folder: Path, log: Path, begin: int) -> Running:
     """It exited. If two starts raced, the other one runs now, and that is as good."""
     for _ in _until(5.0):
         running = find(folder)
@@ -232,9 +227,7 @@ def require(folder: Path) -> Running:
     """The gateway that runs on this data directory. Raises ConnectionFailed if none does."""
     running = find(folder)
     if running is None:
-        raise ConnectionFailed(
-            "The gateway is not running", code="gateway_not_running", hint="capsule gateway start"
-        )
+        raise ConnectionFailed("The gateway is not running", code="gateway_not_running", hint="capsule gateway start")
     return running
 
 

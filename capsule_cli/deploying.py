@@ -22,7 +22,7 @@ from cpsl.wire.apps import (
 )
 
 if TYPE_CHECKING:
-    from cpsl.bundle import BundleFile
+    from cpsl.bundle import Bundle
 
     from cpsl.client import Client
 
@@ -56,22 +56,26 @@ def _send(client: Client, entry: Entry) -> DeployDone:
 
     found = bundle.collect(entry.root)
     bundle.check_size(found)
-    _tell_skipped(entry.root, found.skipped)
+    for name in found.skipped:
+        output.whisper(f"  Skipped {name}: not a regular file")
     with closing(client.deploys.create(_archive(found), entry.name)) as events:
         return _follow(events)
 
 
-def _archive(files: list[BundleFile]) -> Iterator[bytes]:
+def _archive(files: Bundle) -> Iterator[bytes]:
     """The archive in pieces; progress shows from the first to the last of them."""
     from cpsl import bundle
 
-    with progress.bar(f"Sending {len(files)} files", sum(file.size for file in files)) as advance:
-        yield from bundle.pack(files, progress=advance)
+    read = 0
 
+    with progress.bar(f"Sending {len(files)} files", files.size) as advance:
 
-def _tell_skipped(root: Path, skipped: Iterable[object]) -> None:
-    for item in skipped:
-        output.whisper(f"  Skipped: {item}")
+        def so_far(count: int) -> None:
+            nonlocal read
+            advance(count - read)
+            read = count
+
+        yield from bundle.pack(files, progress=so_far)
 
 
 def _follow(events: Iterable[DeployEvent]) -> DeployDone:
@@ -95,6 +99,4 @@ def _follow(events: Iterable[DeployEvent]) -> DeployDone:
 def _failure(event: DeployError) -> Exception:
     commands = "".join(f"\n  {item.command}" for item in event.missing)
     hint = (event.hint or "") + (f"\nCreate what is missing:{commands}" if commands else "")
-    return DeployFailed(
-        event.message, code=event.code, hint=hint.strip() or None, traceback=event.traceback
-    )
+    return DeployFailed(event.message, code=event.code, hint=hint.strip() or None, traceback=event.traceback)

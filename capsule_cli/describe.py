@@ -67,6 +67,4 @@ def _error(broken: Broken) -> CapsuleError:
         return NotFound(broken.message, code=broken.code, hint=broken.hint)
     if broken.code in ("invalid_entry_point", "not_an_app"):
         return EntryPointError(broken.message, code=broken.code, hint=broken.hint)
-    return DeployFailed(
-        broken.message, code=broken.code, hint=broken.hint, traceback=broken.traceback
-    )
+    return DeployFailed(broken.message, code=broken.code, hint=broken.hint, traceback=broken.traceback)

@@ -21,18 +21,12 @@ ProfileOpt = Annotated[
         callback=_or_of_root,
     ),
 ]
-JsonOpt = Annotated[
-    bool, typer.Option("--json", help="Print JSON on stdout; errors as JSON on stderr.")
-]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; errors as JSON on stderr.")]
 YesOpt = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite what exists.")]
-AppArg = Annotated[
-    str, typer.Argument(metavar="APP", help="Name or id of the app.", show_default=False)
-]
+AppArg = Annotated[str, typer.Argument(metavar="APP", help="Name or id of the app.", show_default=False)]
 NameArg = Annotated[str, typer.Argument(metavar="NAME", help="Its name.", show_default=False)]
 DataDirOpt = Annotated[
     str | None,
-    typer.Option(
-        "--data-dir", metavar="DIR", help="Where the gateway keeps its data (CAPSULE_DATA_DIR)."
-    ),
+    typer.Option("--data-dir", metavar="DIR", help="Where the gateway keeps its data (CAPSULE_DATA_DIR)."),
 ]

@@ -111,11 +111,7 @@ class Output:
         if self.json:
             print_json(found)
         else:
-            shown = [
-                [f"{label}:", str(value)]
-                for label, value in lines.items()
-                if value not in ("", None)
-            ]
+            shown = [[f"{label}:", str(value)] for label, value in lines.items() if value not in ("", None)]
             print("\n".join(align(shown)), flush=True)
 
     def done(self, message: str, found: Any) -> None:
@@ -130,10 +126,7 @@ def align(lines: Iterable[Sequence[str]]) -> list[str]:
     """Columns under each other, two blanks apart."""
     cleaned = [[clean(cell).replace("\n", " ") for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*cleaned, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cleaned
-    ]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cleaned]
 
 
 def print_json(value: Any) -> None:
@@ -151,10 +144,7 @@ def _plain(value: Any) -> Any:
 
 def _with_iso_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {
-            name: _iso(item) if _is_time(name, item) else _with_iso_times(item)
-            for name, item in value.items()
-        }
+        return {name: _iso(item) if _is_time(name, item) else _with_iso_times(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_with_iso_times(item) for item in value]
     return value
@@ -165,8 +155,4 @@ def _is_time(name: str, value: Any) -> bool:
 
 
 def _iso(seconds: float) -> str:
-    return (
-        datetime.fromtimestamp(seconds, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

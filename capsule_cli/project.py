@@ -19,9 +19,7 @@ DEFAULT = "default"
 
 def names() -> list[str]:
     """The templates that there are, the default one first."""
-    found = [
-        item.name for item in _folder().iterdir() if item.is_dir() and not item.name.startswith("_")
-    ]
+    found = [item.name for item in _folder().iterdir() if item.is_dir() and not item.name.startswith("_")]
     return sorted(found, key=lambda name: (name != DEFAULT, name))
 
 
@@ -43,9 +41,7 @@ def create(target: Path, template: str = DEFAULT, *, force: bool = False) -> lis
     name. Raises NotFound for an unknown template, Conflict for a folder that is not empty, UsageError for a bad name.
     """
     if template not in names():
-        raise NotFound(
-            f"There is no template {template!r}", hint=f"Templates: {', '.join(names())}"
-        )
+        raise NotFound(f"There is no template {template!r}", hint=f"Templates: {', '.join(names())}")
     name = app_name(target)
     if os.path.lexists(target) and not target.is_dir():
         raise Conflict(f"{target} exists and is not a folder", code="file_exists")
@@ -77,18 +73,12 @@ def _write(target: Path, template: str, name: str) -> list[str]:
 def _render(item: Traversable, folder: Path, name: str) -> str:
     # ``name`` holds nothing but lower-case letters, digits and hyphens, so it is safe in any of these files.
     file = item.name.replace("dot-", ".", 1)
-    (folder / file).write_text(
-        item.read_text(encoding="utf-8").replace("{{name}}", name), encoding="utf-8"
-    )
+    (folder / file).write_text(item.read_text(encoding="utf-8").replace("{{name}}", name), encoding="utf-8")
     return file
 
 
 def _files(template: str) -> list[Traversable]:
-    return [
-        item
-        for item in (_folder() / template).iterdir()
-        if item.is_file() and not item.name.endswith(".pyc")
-    ]
+    return [item for item in (_folder() / template).iterdir() if item.is_file() and not item.name.endswith(".pyc")]
 
 
 def _folder() -> Traversable:

@@ -50,9 +50,7 @@ def open_source(local: str) -> Source:
         return Source(sys.stdin.buffer, "stdin", None)
     path = Path(local).expanduser()
     if path.is_dir():
-        raise UsageError(
-            f"{local} is a folder", hint="Upload its files one by one, or as one archive."
-        )
+        raise UsageError(f"{local} is a folder", hint="Upload its files one by one, or as one archive.")
     file = path.open("rb")
     return Source(file, path.name, os.fstat(file.fileno()).st_size)
 
@@ -113,9 +111,7 @@ def _move(name: str, target: Path, *, force: bool) -> None:
 
 def _refuse_existing(path: Path, *, force: bool) -> None:
     if not force and os.path.lexists(path):
-        raise Conflict(
-            f"{path} exists already", code="file_exists", hint="Add --force to overwrite it."
-        )
+        raise Conflict(f"{path} exists already", code="file_exists", hint="Add --force to overwrite it.")
 
 
 def _take_usual_mode(name: str) -> None:

@@ -24,9 +24,7 @@ class Entry(NamedTuple):
 DAILY, THINGS, MACHINE = "Every day", "What you have", "This machine"
 
 COMMANDS: dict[str, Entry] = {
-    "quickstart": Entry(
-        DAILY, "quickstart:cli", "Start a gateway, deploy a first app and talk to it."
-    ),
+    "quickstart": Entry(DAILY, "quickstart:cli", "Start a gateway, deploy a first app and talk to it."),
     "create": Entry(DAILY, "create:cli", "Create a project from a template."),
     "deploy": Entry(DAILY, "deploy:cli", "Put an app live."),
     "chat": Entry(DAILY, "chat:cli", "Talk to an app."),
@@ -37,13 +35,9 @@ COMMANDS: dict[str, Entry] = {
     "channel": Entry(THINGS, "channel:cli", "Messenger accounts that apps answer on."),
     "login": Entry(MACHINE, "auth:login_cli", "Log in to a gateway (the local one by default)."),
     "logout": Entry(MACHINE, "auth:logout_cli", "Revoke and forget the token of a profile."),
-    "status": Entry(
-        MACHINE, "auth:status_cli", "Who you are, at which gateway, and where the token comes from."
-    ),
+    "status": Entry(MACHINE, "auth:status_cli", "Who you are, at which gateway, and where the token comes from."),
     "auth": Entry(MACHINE, "auth:cli", "login, logout, status, and the token for scripts."),
-    "gateway": Entry(
-        MACHINE, "gateway:cli", "The gateway on this machine: start, stop, status, logs."
-    ),
+    "gateway": Entry(MACHINE, "gateway:cli", "The gateway on this machine: start, stop, status, logs."),
 }
 
 ALIASES = {"ls": "list", "rm": "delete"}
@@ -92,9 +86,7 @@ class Root(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The commands by section, from the table alone."""
         for section in (DAILY, THINGS, MACHINE):
-            rows = [
-                (name, entry.help) for name, entry in COMMANDS.items() if entry.section == section
-            ]
+            rows = [(name, entry.help) for name, entry in COMMANDS.items() if entry.section == section]
             with formatter.section(section):
                 formatter.write_dl(rows)
 
@@ -155,14 +147,10 @@ def _print_version(asked: bool) -> None:
 
 
 def _root(
-    profile: Annotated[
-        str | None, typer.Option(help="Profile to use for this command.", metavar="NAME")
-    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile to use for this command.", metavar="NAME")] = None,
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", "-V", help="Show the version.", is_eager=True, callback=_print_version
-        ),
+        typer.Option("--version", "-V", help="Show the version.", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
     """One Python file becomes a running AI product."""

@@ -51,9 +51,7 @@ def get(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule app delete hello", "capsule app delete hello --yes"))
-def delete(
-    app: AppArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = False
-) -> None:
+def delete(app: AppArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
     """Delete an app: its versions, its sessions and its logs."""
     with connect(profile) as client:
         name = _fact(client.apps.get(app), "name")

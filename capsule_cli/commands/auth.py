@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,9 +37,7 @@ GatewayOpt = Annotated[
 
 def login(
     gateway: GatewayOpt = None,
-    with_token: Annotated[
-        bool, typer.Option("--with-token", help="Read a token from stdin.")
-    ] = False,
+    with_token: Annotated[bool, typer.Option("--with-token", help="Read a token from stdin.")] = False,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
@@ -56,9 +55,10 @@ def logout(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
     """Revoke the token at the gateway and forget it here."""
     from cpsl.client import login as flows
 
-    name = profile or _active_profile()
-    flows.logout(name)
-    Output(json=json).done(f"Logged out of profile {name}", {"profile": name, "logged_out": True})
+    revoked = flows.logout(profile or os.environ.get("CAPSULE_PROFILE") or None)
+    Output(json=json).done("Logged out", {"logged_out": True, "revoked": revoked})
+    if not revoked and not json:
+        output.whisper("  The gateway did not revoke the token: it is away, or knows it no more.")
 
 
 def status(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
@@ -146,9 +146,7 @@ def _show_code(code: DeviceCode) -> None:
 
     output.say(f"Open   {code.verification_uri}")
     output.say(f"Enter  {code.user_code}")
-    output.whisper(
-        f"Waiting for you to confirm it, for {code.expires_in // 60} minutes (Ctrl-C gives up) …"
-    )
+    output.whisper(f"Waiting for you to confirm it, for {code.expires_in // 60} minutes (Ctrl-C gives up) …")
     if sys.stderr.isatty():
         try:
             webbrowser.open(code.verification_uri_complete or code.verification_uri)
@@ -163,47 +161,32 @@ def _default_gateway() -> str:
     return running.url if running else config.default_gateway_url()
 
 
-def _active_profile() -> str:
-    from cpsl import config
-
-    active = config.load().active
-    if not active:
-        raise NotLoggedIn("You are not logged in", hint="capsule login")
-    return active
-
-
 def _tell(made: Login, *, json: bool) -> None:
-    facts = {
+    told = {
         "profile": made.profile.name,
         "gateway_url": made.profile.gateway_url,
         "account": made.me.account.email,
         "workspace": made.me.workspace,
         "token_kept_in": made.where,
     }
-    Output(json=json).done(f"Logged in as {facts['account']} at {facts['gateway_url']}", facts)
+    Output(json=json).done(f"Logged in as {told['account']} at {told['gateway_url']}", told)
     if not json:
-        output.whisper(
-            f"  Profile {facts['profile']}, workspace {facts['workspace']}; token kept in {made.where}"
-        )
+        output.whisper("  Profile {profile}, workspace {workspace}; token kept in {token_kept_in}".format(**told))
+    if os.environ.get("CAPSULE_TOKEN"):
+        output.say("Note: CAPSULE_TOKEN is set in this shell, and goes before this login until you unset it.")
 
 
 class Status:
     """What is known about the login: the credentials if any, who they are if they work, else why they do not."""
 
-    def __init__(
-        self, credentials: Credentials | None, me: Me | None, error: CapsuleError | None
-    ) -> None:
+    def __init__(self, credentials: Credentials | None, me: Me | None, error: CapsuleError | None) -> None:
         self.credentials = credentials
         self.me = me
         self.error = error
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``capsule status --json`` prints."""
-        valid = (
-            None
-            if self.me is None and not isinstance(self.error, AuthError)
-            else self.me is not None
-        )
+        valid = None if self.me is None and not isinstance(self.error, AuthError) else self.me is not None
         told: dict[str, Any] = {
             "logged_in": self.credentials is not None,
             "valid": valid if self.credentials else False,

@@ -17,9 +17,7 @@ cli = noun("Messenger accounts that apps answer on: Telegram, Slack, WhatsApp.")
 
 TypeOpt = Annotated[
     str,
-    typer.Option(
-        "--type", metavar="telegram|slack|whatsapp", help="Which messenger.", show_default=False
-    ),
+    typer.Option("--type", metavar="telegram|slack|whatsapp", help="Which messenger.", show_default=False),
 ]
 CredentialsOpt = Annotated[
     list[str],
@@ -83,11 +81,7 @@ def info(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = False) -> No
     Output(json=json).item(channel, _lines(channel))
 
 
-@cli.command(
-    epilog=examples(
-        "capsule channel delete support-telegram", "capsule channel delete team --force --yes"
-    )
-)
+@cli.command(epilog=examples("capsule channel delete support-telegram", "capsule channel delete team --force --yes"))
 def delete(
     name: NameArg,
     force: Annotated[bool, typer.Option("--force", help="Also if an app uses it.")] = False,
@@ -120,9 +114,7 @@ def _known_type(type: str) -> tuple[str, ...]:
 
     if type.lower() in CHANNEL_CREDENTIALS:
         return CHANNEL_CREDENTIALS[type.lower()]
-    raise UsageError(
-        f"There is no channel type {type!r}", hint=f"Use one of: {', '.join(CHANNEL_CREDENTIALS)}."
-    )
+    raise UsageError(f"There is no channel type {type!r}", hint=f"Use one of: {', '.join(CHANNEL_CREDENTIALS)}.")
 
 
 def _given(credentials: list[str]) -> dict[str, str]:
@@ -130,9 +122,7 @@ def _given(credentials: list[str]) -> dict[str, str]:
     for number, pair in enumerate(credentials, start=1):
         key, equals, value = pair.partition("=")
         if not equals or not key.strip() or not value:
-            raise UsageError(
-                f"Credential {number} is not KEY=VALUE", hint="Like: -c bot_token=123:ABC"
-            )
+            raise UsageError(f"Credential {number} is not KEY=VALUE", hint="Like: -c bot_token=123:ABC")
         found[key.strip()] = value
     return found
 
@@ -140,9 +130,7 @@ def _given(credentials: list[str]) -> dict[str, str]:
 def _complete(needed: tuple[str, ...], given: dict[str, str]) -> dict[str, str]:
     unknown = [key for key in given if key not in needed]
     if unknown:
-        raise UsageError(
-            f"Unknown credential {unknown[0]!r}", hint=f"This type takes: {', '.join(needed)}."
-        )
+        raise UsageError(f"Unknown credential {unknown[0]!r}", hint=f"This type takes: {', '.join(needed)}.")
     missing = [key for key in needed if key not in given]
     if missing and not ask.has_terminal():
         flags = " ".join(f"-c {key}=…" for key in missing)

@@ -33,15 +33,11 @@ def chat(
     app: AppArg,
     text: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[TEXT]", help="What to say; stdin is added when piped.", show_default=False
-        ),
+        typer.Argument(metavar="[TEXT]", help="What to say; stdin is added when piped.", show_default=False),
     ] = None,
     session: Annotated[
         str | None,
-        typer.Option(
-            "--session", metavar="ID", help="Go on with this conversation.", show_default=False
-        ),
+        typer.Option("--session", metavar="ID", help="Go on with this conversation.", show_default=False),
     ] = None,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
@@ -71,12 +67,8 @@ def _converse(client: Client, app: str, session: str | None, *, json: bool) -> N
     from capsule_cli.talk.conversation import Conversation
 
     if json:
-        raise UsageError(
-            "A conversation is not JSON", hint=f'Give the message: capsule chat {app} "hi" --json'
-        )
-    ask.need_terminal(
-        "A conversation", f'Give the message: capsule chat {app} "hi"   or pipe it in.'
-    )
+        raise UsageError("A conversation is not JSON", hint=f'Give the message: capsule chat {app} "hi" --json')
+    ask.need_terminal("A conversation", f'Give the message: capsule chat {app} "hi"   or pipe it in.')
     client.apps.get(app)
     if session:
         client.sessions.get(app, session)

@@ -14,9 +14,7 @@ from capsule_cli.tree import examples, verb
 cli = verb()
 
 
-@cli.command(
-    epilog=examples("capsule create my-app", "capsule create demos/reports --template integrations")
-)
+@cli.command(epilog=examples("capsule create my-app", "capsule create demos/reports --template integrations"))
 def create(
     name: Annotated[
         str,
@@ -33,9 +31,7 @@ def create(
     written = project.create(target, template, force=force)
     app = project.app_name(target)
     if json:
-        return output.print_json(
-            {"path": str(target), "app": app, "template": template, "files": written}
-        )
+        return output.print_json({"path": str(target), "app": app, "template": template, "files": written})
     output.done(f"Created {app} from template {template}: {', '.join(written)}")
     output.whisper(f"  Next: cd {target} && capsule deploy app.py:app && capsule chat {app}")
     output.data(str(target))

@@ -19,9 +19,7 @@ cli = verb()
 def deploy(
     entry: Annotated[
         str,
-        typer.Argument(
-            metavar="FILE.py:SYMBOL", help="The file, and the cpsl.App in it.", show_default=False
-        ),
+        typer.Argument(metavar="FILE.py:SYMBOL", help="The file, and the cpsl.App in it.", show_default=False),
     ],
     profile: ProfileOpt = None,
     json: JsonOpt = False,

@@ -44,9 +44,7 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule fs delete reports", "capsule fs delete reports --yes"))
-def delete(
-    name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = False
-) -> None:
+def delete(name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
     """Delete a filesystem with all files in it."""
     with connect(profile) as client:
         ask.confirm(f"Delete filesystem {name} with all its files? This cannot be undone.", yes=yes)
@@ -56,9 +54,7 @@ def delete(
 
 @cli.command(epilog=examples("capsule fs ls reports", "capsule fs ls reports /uploads --json"))
 def ls(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The filesystem.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The filesystem.", show_default=False)] = None,
     path: Annotated[str, typer.Argument(metavar="[PATH]", help="A folder in it.")] = "/",
     profile: ProfileOpt = None,
     json: JsonOpt = False,
@@ -88,14 +84,10 @@ def ls(
 )
 def upload(
     name: NameArg,
-    local: Annotated[
-        str, typer.Argument(metavar="FILE", help="The file here; - for stdin.", show_default=False)
-    ],
+    local: Annotated[str, typer.Argument(metavar="FILE", help="The file here; - for stdin.", show_default=False)],
     remote: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[PATH]", help="Where it goes. Default: /<name of FILE>.", show_default=False
-        ),
+        typer.Argument(metavar="[PATH]", help="Where it goes. Default: /<name of FILE>.", show_default=False),
     ] = None,
     force: ForceOpt = False,
     profile: ProfileOpt = None,
@@ -118,9 +110,7 @@ def upload(
 )
 def download(
     name: NameArg,
-    remote: Annotated[
-        str, typer.Argument(metavar="PATH", help="The file in it.", show_default=False)
-    ],
+    remote: Annotated[str, typer.Argument(metavar="PATH", help="The file in it.", show_default=False)],
     local: Annotated[
         str | None,
         typer.Argument(
@@ -142,9 +132,7 @@ def download(
         if target is None:
             return transfer.to_stdout(pieces)
         count = transfer.to_file(pieces, target, force=force)
-    Output(json=json).done(
-        f"Saved {target} ({output.size(count)})", {"path": str(target), "size": count}
-    )
+    Output(json=json).done(f"Saved {target} ({output.size(count)})", {"path": str(target), "size": count})
 
 
 def _remote_path(local: str, remote: str | None) -> str:

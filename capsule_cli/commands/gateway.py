@@ -18,35 +18,35 @@ from cpsl.errors import NotFound
 cli = noun("The gateway on this machine: start, stop, status, logs.")
 
 
-@cli.command(
-    epilog=examples(
-        "capsule gateway start", "capsule gateway start --foreground --host 0.0.0.0 --port 8080"
-    )
-)
+IsolationOpt = Annotated[
+    str,
+    typer.Option(
+        metavar="namespaces|none",
+        help="How apps are kept apart; 'none' trusts them with this machine.",
+    ),
+]
+
+
+@cli.command(epilog=examples("capsule gateway start", "capsule gateway start --foreground --host 0.0.0.0 --port 8080"))
 def start(
-    foreground: Annotated[
-        bool, typer.Option("--foreground", help="Stay here: for systemd and containers.")
-    ] = False,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on (127.0.0.1).", metavar="ADDRESS")
-    ] = None,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay here: for systemd and containers.")] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).", metavar="ADDRESS")] = None,
     port: Annotated[
         int | None,
-        typer.Option(
-            help="Port to listen on (1980).", min=0, max=65535, metavar="PORT", show_default=False
-        ),
+        typer.Option(help="Port to listen on (1980).", min=0, max=65535, metavar="PORT", show_default=False),
     ] = None,
     data_dir: DataDirOpt = None,
+    isolation: IsolationOpt = "namespaces",
     json: JsonOpt = False,
 ) -> None:
     """Start the gateway in the background. If it runs already, that is fine."""
     folder = daemon.data_dir(data_dir)
-    where = daemon.address(host, port)
+    chosen = daemon.choose(host, port, isolation)
     if foreground:
-        return _serve(folder, where)
+        return _serve(folder, chosen)
     running = daemon.find(folder)
     word = "runs already" if running else "runs"
-    running = running or daemon.start(folder, where)
+    running = running or daemon.start(folder, chosen)
     Output(json=json).done(f"The gateway {word} at {running.url}", running._asdict())
 
 
@@ -69,9 +69,7 @@ def status(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
     if json:
         facts = running._asdict() if running else {}
         ready = bool(running and daemon.answers(running.url))
-        return output.print_json(
-            {"running": bool(running), "ready": ready, "data_dir": str(folder), **facts}
-        )
+        return output.print_json({"running": bool(running), "ready": ready, "data_dir": str(folder), **facts})
     running = daemon.require(folder)
     Output().item(
         running,
@@ -88,12 +86,8 @@ def status(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
 
 @cli.command(epilog=examples("capsule gateway logs", "capsule gateway logs -f"))
 def logs(
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")
-    ] = False,
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", metavar="N", help="How many to begin with.", min=0)
-    ] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", help="How many to begin with.", min=0)] = 100,
     data_dir: DataDirOpt = None,
 ) -> None:
     """Show what the gateway itself wrote. (What apps wrote: capsule logs APP.)"""
@@ -117,8 +111,10 @@ def _lines(log: Path, count: int, *, follow: bool) -> Iterator[str]:
                 time.sleep(0.2)
 
 
-def _serve(folder: Path, where: daemon.Address) -> None:
+def _serve(folder: Path, chosen: daemon.Choices) -> None:
     daemon.require_extra()
-    from cpsl.gateway.server import serve
+    from cpsl.gateway.server import configure_logging, serve
+    from cpsl.gateway.settings import Settings
 
-    serve(host=where.host, port=where.port, data_dir=folder)
+    configure_logging()
+    serve(Settings(data_dir=folder, **chosen._asdict()))

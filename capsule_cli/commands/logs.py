@@ -18,19 +18,11 @@ if TYPE_CHECKING:
 cli = verb()
 
 
-@cli.command(
-    epilog=examples(
-        "capsule logs hello", "capsule logs hello -f", "capsule logs hello -n 500 --json"
-    )
-)
+@cli.command(epilog=examples("capsule logs hello", "capsule logs hello -f", "capsule logs hello -n 500 --json"))
 def logs(
     app: AppArg,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")
-    ] = False,
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", metavar="N", help="How many to begin with.", min=1)
-    ] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", help="How many to begin with.", min=1)] = 100,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:

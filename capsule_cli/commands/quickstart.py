@@ -41,9 +41,7 @@ def quickstart(
         output.done(f"{done.app} v{done.version} is live at {done.url}")
         answer = _talk(client, done, json=json)
     if json:
-        return output.print_json(
-            {"app": done.app, "version": done.version, "url": done.url, **answer}
-        )
+        return output.print_json({"app": done.app, "version": done.version, "url": done.url, **answer})
     _tell_next(target, done.app)
 
 

@@ -92,15 +92,11 @@ def _from_arguments(pairs: list[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals:
             # What stands there may be a value: it is not repeated.
-            raise UsageError(
-                f"Argument {number} is not NAME=VALUE", hint="Quote values that contain blanks."
-            )
+            raise UsageError(f"Argument {number} is not NAME=VALUE", hint="Quote values that contain blanks.")
         if _checked(name.strip()) in found:
             raise UsageError(f"{name.strip()} is given twice")
         found[name.strip()] = value
-    output.whisper(
-        "Note: values given as arguments stay in your shell's history and are seen by `ps`."
-    )
+    output.whisper("Note: values given as arguments stay in your shell's history and are seen by `ps`.")
     return found
 
 
@@ -119,9 +115,7 @@ def _asked(name: str) -> str:
 
 def _from_stdin() -> str:
     if sys.stdin.isatty():
-        raise UsageError(
-            "stdin is a terminal", hint="Leave out the '-' to be asked, or pipe the value in."
-        )
+        raise UsageError("stdin is a terminal", hint="Leave out the '-' to be asked, or pipe the value in.")
     raw = sys.stdin.buffer.read()
     try:
         text = raw.decode()
@@ -133,11 +127,7 @@ def _from_stdin() -> str:
 def _usable(values: dict[str, str]) -> dict[str, str]:
     for name, value in values.items():
         if not value:
-            raise UsageError(
-                f"The value of {name} is empty; nothing was stored", code="empty_secret"
-            )
+            raise UsageError(f"The value of {name} is empty; nothing was stored", code="empty_secret")
         if "\0" in value:
-            raise UsageError(
-                f"The value of {name} contains a NUL byte, which no environment variable can hold"
-            )
+            raise UsageError(f"The value of {name} contains a NUL byte, which no environment variable can hold")
     return values

@@ -38,9 +38,7 @@ def answer(client: Client, request_id: str, prompt: Prompt) -> None:
 def _form(client: Client, request_id: str, prompt: Prompt) -> None:
     output.whisper("  (Ctrl-D declines)")
     values = {field.name: _field(field) for field in prompt.fields}
-    client.turns.answer(
-        request_id, prompt.prompt_id, {name: value for name, value in values.items() if value}
-    )
+    client.turns.answer(request_id, prompt.prompt_id, {name: value for name, value in values.items() if value})
 
 
 def _field(field: PromptField) -> str:
@@ -61,9 +59,7 @@ def _file(client: Client, request_id: str, prompt: Prompt) -> None:
     path = Path(_unquoted(typed)).expanduser()
     with transfer.open_source(str(path)) as source:
         if prompt.max_bytes and source.size and source.size > prompt.max_bytes:
-            raise UsageError(
-                f"{path.name} has {output.size(source.size)}; at most {output.size(prompt.max_bytes)}"
-            )
+            raise UsageError(f"{path.name} has {output.size(source.size)}; at most {output.size(prompt.max_bytes)}")
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         client.turns.upload(request_id, prompt.prompt_id, path.name, source.read(), kind)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,10 +90,8 @@ class History:
         self._path = _history_path()
         readline.set_auto_history(False)
         readline.set_history_length(HISTORY_LINES)
-        try:
+        with suppress(OSError):  # the first conversation, or a damaged file: begin anew
             readline.read_history_file(self._path)
-        except OSError:
-            pass  # the first conversation, or a damaged file: begin anew
 
     def add(self, text: str) -> None:
         """Remember a message."""

@@ -55,9 +55,8 @@ class Screen:
         """What the app asks for, before it is asked."""
         self.end_line()
         title = integrations.title(event.integration) if event.integration else ""
-        output.say(
-            f"{title}: {event.message}" if title and event.message else title or event.message
-        )
+        told = title in event.message
+        output.say(event.message if told else f"{title}: {event.message}")
         if event.kind == "integration":
             output.say(f"  Open {event.link}")
             output.whisper("  Waiting until it is connected (Ctrl-C cancels) …")
@@ -80,24 +79,17 @@ def _card(block_type: str, payload: Mapping[str, Any]) -> str:
     if block_type in known:
         return known[block_type](payload)
     told = next(
-        (
-            payload[key]
-            for key in ("title", "label", "message", "text", "detail")
-            if payload.get(key)
-        ),
+        (payload[key] for key in ("title", "label", "message", "text", "detail") if payload.get(key)),
         "",
     )
     return f"[{block_type.replace('_', ' ')}] {told}".rstrip()
 
 
 def _integration(payload: Mapping[str, Any]) -> str:
-    name = str(
-        payload.get("integration") or payload.get("integration_type") or payload.get("type") or ""
-    )
-    title = payload.get("title") or f"Connect {integrations.title(name)}".rstrip()
+    title = payload.get("title") or f"Connect {integrations.title(str(payload.get('type', '')))}"
     reason = f": {payload['reason']}" if payload.get("reason") else ""
-    link = payload.get("link") or payload.get("url") or ""
-    return f"[{title}]{reason}" + (f"\n  {link}" if link else "")
+    link = f"\n  {payload['link']}" if payload.get("link") else ""
+    return f"[{title}]{reason}{link}"
 
 
 def _image(payload: Mapping[str, Any]) -> str:

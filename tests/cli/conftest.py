@@ -20,9 +20,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def home(tmp_path: Path) -> dict[str, str]:
     """An environment in which nobody ever logged in and no gateway runs."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CAPSULE_")}
-    places = {
-        f"CAPSULE_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "DATA", "STATE")
-    }
+    places = {f"CAPSULE_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "DATA", "STATE")}
     # Port 9 (discard) answers nothing: a test must never meet a gateway that somebody runs on this machine.
     return kept | places | {"CAPSULE_KEYRING": "off", "CAPSULE_GATEWAY_PORT": "9", "NO_COLOR": "1"}
 
@@ -59,9 +57,7 @@ def terminal(home: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Ter
     opened: list[Terminal] = []
 
     def run(*arguments: str, env: dict[str, str] | None = None) -> Terminal:
-        opened.append(
-            Terminal(["-m", "capsule_cli", *arguments], env=home | (env or {}), cwd=tmp_path)
-        )
+        opened.append(Terminal(["-m", "capsule_cli", *arguments], env=home | (env or {}), cwd=tmp_path))
         return opened[-1]
 
     yield run

@@ -46,9 +46,7 @@ def test_the_table_leaves_no_error_out() -> None:
     def below(kind: type) -> set[type]:
         return {kind}.union(*(below(each) for each in kind.__subclasses__()))
 
-    assert {kind for kind in below(errors.CapsuleError) if kind.__module__ == "cpsl.errors"} <= set(
-        EXPECTED
-    )
+    assert {kind for kind in below(errors.CapsuleError) if kind.__module__ == "cpsl.errors"} <= set(EXPECTED)
 
 
 def test_foreign_errors_have_codes_too() -> None:

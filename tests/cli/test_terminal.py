@@ -34,9 +34,7 @@ def test_nobody_is_asked_who_is_not_logged_in(terminal: Open) -> None:
         (["fs", "delete", "x"], "[y/N] "),
     ],
 )
-def test_ctrl_c_at_a_prompt_is_130_and_says_nothing(
-    terminal: Open, words: list[str], prompt: str
-) -> None:
+def test_ctrl_c_at_a_prompt_is_130_and_says_nothing(terminal: Open, words: list[str], prompt: str) -> None:
     screen = terminal(*words, env=FAKE)
     screen.wait_for(prompt)
     screen.type(CTRL_C)

@@ -16,9 +16,7 @@ def leaves() -> dict[str, Any]:
     for name in tree.COMMANDS:
         command = tree.load(name)
         below = getattr(command, "commands", None)
-        found |= (
-            {f"{name} {verb}": leaf for verb, leaf in below.items()} if below else {name: command}
-        )
+        found |= {f"{name} {verb}": leaf for verb, leaf in below.items()} if below else {name: command}
     return found
 
 
@@ -82,9 +80,7 @@ def test_no_arguments_show_the_help_and_fail(capsule: Run) -> None:
     assert not done.stdout
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"), [("chta", "chat"), ("secrets", "secret"), ("deplyo", "deploy")]
-)
+@pytest.mark.parametrize(("typed", "meant"), [("chta", "chat"), ("secrets", "secret"), ("deplyo", "deploy")])
 def test_a_typo_gets_the_word_that_was_meant(capsule: Run, typed: str, meant: str) -> None:
     done = capsule(typed)
     assert done.returncode == 2
@@ -97,9 +93,7 @@ def test_a_typo_in_a_verb_too(capsule: Run) -> None:
     assert "create" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "words", [["app", "ls"], ["secret", "ls"], ["channel", "ls"], ["secret", "rm", "X"]]
-)
+@pytest.mark.parametrize("words", [["app", "ls"], ["secret", "ls"], ["channel", "ls"], ["secret", "rm", "X"]])
 def test_aliases_are_the_commands(capsule: Run, words: list[str]) -> None:
     done = capsule(*words)
     assert done.returncode == 4  # it got as far as asking who we are

@@ -15,9 +15,9 @@ async def handle(session: cpsl.Session, msg: cpsl.Message) -> None:
         answer += f"Before that: {said[-1]} ({len(said)} so far)\n"
 
     # Anything that yields text can be streamed: here words, usually the pieces of a model's answer.
-    async with session.stream() as reply:
+    async with session.stream_reply() as reply:
         for word in answer.split(" "):
-            await reply.write(word + " ")
+            reply.write(word + " ")
             await asyncio.sleep(0.02)
 
     session.data["said"] = [*said, msg.text]
