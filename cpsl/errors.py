@@ -42,7 +42,7 @@ class CapsuleError(RuntimeError):
     """Base of all errors of this package.
 
     Parameters: ``message`` is one line for a person; ``code`` a stable snake-case name (the class has a default);
-    ``hint`` the next step to take; ``status`` the HTTP status it travels with; ``request_id`` names the turn or request.
+    ``hint`` the next step; ``status`` the HTTP status it travels with; ``request_id`` names the turn or request.
     """
 
     default_code: ClassVar[str] = "error"
@@ -96,7 +96,7 @@ class EntryPointError(InvalidRequest):
 
 
 class NotFound(CapsuleError, LookupError, ValueError):
-    """There is no such thing, or it is not yours. (A ValueError too, as the published client raised for unknown apps.)"""
+    """There is no such thing, or it is not yours. (A ValueError too, as the published client raised.)"""
 
     default_code = "not_found"
     default_status = 404
@@ -224,7 +224,7 @@ class GatewayTimeout(ConnectionFailed, TimeoutError):
 
 
 class StreamCut(ConnectionFailed):
-    """The event stream ended without ``done`` or ``error`` and could not be resumed. The turn goes on at the gateway."""
+    """The event stream was cut and could not be resumed. The turn goes on at the gateway."""
 
     default_code = "stream_cut"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Litestar, Request, Router
-from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -21,6 +20,7 @@ from cpsl.gateway.chats import routes as chats
 from cpsl.gateway.files import routes as files
 from cpsl.gateway.gateway import Gateway
 from cpsl.gateway.http.headers import headers_middleware
+from cpsl.gateway.http.hosts import local_hosts_middleware
 from cpsl.gateway.http.problems import HANDLERS
 from cpsl.gateway.secrets import routes as secrets
 from cpsl.gateway.settings import Settings
@@ -47,8 +47,7 @@ def create_app(gateway: Gateway) -> Litestar:
         route_handlers=[api, web.router],
         dependencies=_dependencies(gateway),
         exception_handlers=HANDLERS,
-        middleware=[headers_middleware],
-        allowed_hosts=_allowed_hosts(gateway.settings),
+        middleware=_middleware(gateway.settings),
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,
@@ -107,12 +106,9 @@ def _bearer_token(request: Request[Any, Any, Any]) -> str | None:
     return token.strip()
 
 
-def _allowed_hosts(settings: Settings) -> AllowedHostsConfig | None:
-    # A gateway for this machine answers to this machine's names only: a page that points its own name at 127.0.0.1
-    # (DNS rebinding) gets nothing.
-    if not settings.is_local or settings.public_url:
-        return None
-    return AllowedHostsConfig(allowed_hosts=["127.0.0.1", "localhost", "*.localhost", "[::1]"])
+def _middleware(settings: Settings) -> list[Any]:
+    for_this_machine_only = settings.is_local and not settings.public_url
+    return [headers_middleware, *([local_hosts_middleware] if for_this_machine_only else [])]
 
 
 def _openapi() -> OpenAPIConfig:

@@ -50,7 +50,9 @@ def _parse(text: str) -> Key:
     try:
         return Key(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
-        raise ConfigError("the master key is damaged", code="master_key_invalid", hint="Restore it from a copy.") from None
+        raise ConfigError(
+            "the master key is damaged", code="master_key_invalid", hint="Restore it from a copy."
+        ) from None
 
 
 def _name(store_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import signal
 import socket
 import sys
 import time
@@ -57,9 +58,7 @@ class Announcement:
     def publish(self) -> None:
         """Say that the gateway answers."""
         url = self._settings.url
-        write_private(
-            self._settings.data_dir / "bootstrap.json", msgspec.json.encode(Bootstrap(url, self._secret))
-        )
+        write_private(self._settings.data_dir / "bootstrap.json", msgspec.json.encode(Bootstrap(url, self._secret)))
         state = {"pid": os.getpid(), "url": url, "version": __version__, "started_at": time.time()}
         write_private(self._state, msgspec.json.encode(state))
         log.info("listening on %s", url)
@@ -95,6 +94,9 @@ def _run(gateway: Gateway, announcement: Announcement, listener: socket.socket) 
         h11_max_incomplete_event_size=64 * 1024,
     )
     server = _Server(config, gateway, announcement)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal that stopped it once more when it is done, which would end us before we tidy up.
+        signal.signal(number, lambda *_: None)
     server.run(sockets=[listener])
     if not server.started:
         raise ConfigError("the gateway did not start; its log says why", code="start_failed")
@@ -167,8 +169,6 @@ def _cannot_listen(settings: Settings, error: OSError) -> Exception:
 
 def configure_logging() -> None:
     """Log to standard error, one line an event, with nothing of requests' bodies or headers."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("alembic", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

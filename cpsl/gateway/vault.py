@@ -51,7 +51,9 @@ class Key:
         """What was sealed for ``context``. Raises SealBroken."""
         header, rest = sealed[: 1 + _KEY_ID], sealed[1 + _KEY_ID :]
         if header != _VERSION + self.id:
-            raise SealBroken("a stored secret was sealed with another key", hint="Restore the key this data was made with.")
+            raise SealBroken(
+                "a stored secret was sealed with another key", hint="Restore the key this data was made with."
+            )
         try:
             return self._cipher.decrypt(rest[:_NONCE], rest[_NONCE:], header + context.encode())
         except (InvalidTag, ValueError):

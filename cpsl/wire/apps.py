@@ -72,7 +72,7 @@ class AppSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     """
 
     name: str
-    image: ImageSpec = ImageSpec()
+    image: ImageSpec = msgspec.field(default_factory=ImageSpec)
     channels: list[ChannelSpec] = []
     secrets: list[str] = []
     references: list[str] = []

@@ -111,7 +111,7 @@ Event = Started | Chunk | Reply | Status | Block | Prompt | PromptClosed | Error
 FINAL = (Done, Error)
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Event).decode
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def type_of(event: Event) -> str:
@@ -126,4 +126,4 @@ def encode(event: Event) -> bytes:
 
 def decode(data: bytes | str) -> Event:
     """The event that ``encode`` wrote. Raises msgspec.ValidationError for anything else."""
-    return _decode(data)
+    return _decoder.decode(data)

@@ -1,4 +1,4 @@
-"""Identifiers: a prefix that says what it names, then a UUIDv7-like body, so that ids sort by the time they were made."""
+"""Identifiers: a prefix that says what is named, then a ULID, so that ids sort by the time they were made."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from cpsl.engine.local.link import Link
@@ -95,7 +96,8 @@ class RuntimeProcess:
         """Ask a data handler. Raises RuntimeLost when the process ends first."""
         call_id = next(self._call_ids)
         self._check_alive()
-        response = self._data[call_id] = asyncio.get_running_loop().create_future()
+        response: asyncio.Future[frames.DataResponse] = asyncio.get_running_loop().create_future()
+        self._data[call_id] = response
         self._link.send(frames.DataRequest(call_id, name, params, integrations))
         try:
             return await response
@@ -109,8 +111,9 @@ class RuntimeProcess:
 
     async def idle(self) -> None:
         """Return when nothing runs in it any more."""
-        while self.is_busy and not self.ended.is_set():
-            await asyncio.sleep(0.05)
+        while running := [ended for ended, _ in self._turns.values()] + [*self._data.values()]:
+            await asyncio.wait(running)
+            await asyncio.sleep(0)  # whoever waits for them takes them off the list
 
     async def stop(self, timeout: float) -> None:
         """End it in order: its ``shutdown`` hook runs; after ``timeout`` seconds it is killed."""
@@ -123,10 +126,7 @@ class RuntimeProcess:
 
     async def kill(self) -> None:
         """End it now, with all that it started."""
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        self._kill()
         await self.ended.wait()
 
     def _check_alive(self) -> None:
@@ -153,12 +153,12 @@ class RuntimeProcess:
             task.cancel()
         self._link.close()
         self.ended.set()
-        waiting = [self._ready, *(ended for ended, _ in self._turns.values()), *self._data.values()]
+        turns = [ended for ended, _ in self._turns.values()]
+        waiting: list[asyncio.Future[Any]] = [self._ready, *turns, *self._data.values()]
         for future in waiting:
             if not future.done():
                 future.set_exception(self._lost())
-        if self._ready.exception():
-            pass  # marks the exception as retrieved where nobody waits any more
+        self._ready.exception()  # retrieved, for the case that nobody waits for it any more
 
     async def _read_link(self) -> None:
         async for frame in self._link.frames():
@@ -183,10 +183,11 @@ class RuntimeProcess:
                         AppBroken(frame.message, code=frame.code, hint=frame.hint, traceback=frame.traceback)
                     )
         # Whoever closes the link, or sends nonsense on it, is of no more use.
-        try:
+        self._kill()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     async def _answer_call(self, call: frames.Call) -> None:
         try:
@@ -222,7 +223,7 @@ async def _spawn(descriptor: int) -> asyncio.subprocess.Process:
     )
 
 
-async def _lines(pipe: asyncio.StreamReader) -> Any:
+async def _lines(pipe: asyncio.StreamReader) -> AsyncIterator[str]:
     """Lines of a pipe; one that is longer than the buffer comes in pieces."""
     while True:
         try:

@@ -67,7 +67,7 @@ class Devices:
         return row
 
     async def decide(self, actor: Actor, user_code: str, *, approve: bool) -> None:
-        """Approve or deny a pending login as ``actor``. Of two decisions at once, one wins; the other raises NotFound."""
+        """Approve or deny a pending login as ``actor``. Of two decisions at once, one wins; NotFound for the other."""
         row = await self.waiting(user_code)
         values = {"state": "approved" if approve else "denied", "account_id": actor.account_id}
         changed = await self._db.write(

@@ -41,7 +41,9 @@ async def begin_device_login(data: Form, devices: Devices) -> DeviceCode:
 
 def _token_refused(_: Request[Any, Any, Any], error: TokenRefused) -> Response[bytes]:
     body = msgspec.json.encode(OAuthError(error.code, error.message))
-    return Response(body, status_code=error.status, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(
+        body, status_code=error.status, media_type="application/json", headers={"Cache-Control": "no-store"}
+    )
 
 
 @post("/auth/device/token", status_code=200, exception_handlers={TokenRefused: _token_refused})

@@ -19,7 +19,9 @@ def new_token(prefix: str = PREFIX) -> str:
 def is_well_formed(token: str, prefix: str = PREFIX) -> bool:
     """Whether ``token`` could be one of ours: the prefix and the checksum fit."""
     body, checksum = token[:-6], token[-6:]
-    return token.isascii() and token.startswith(prefix) and len(body) == len(prefix) + 43 and _checksum(body) == checksum
+    return (
+        token.isascii() and token.startswith(prefix) and len(body) == len(prefix) + 43 and _checksum(body) == checksum
+    )
 
 
 def hash_of(token: str) -> bytes:

@@ -70,9 +70,9 @@ class Deploys:
 
     async def check(self, workspace_id: str, spec: AppSpec) -> DeployCheck:
         """What the app names and the workspace has not, each with the command that creates it."""
-        secrets = {secret.name for secret in await self._secrets.list(workspace_id)}
-        filesystems = {filesystem.name for filesystem in await self._filesystems.list(workspace_id)}
-        channels = {channel.name for channel in await self._channels.list(workspace_id)}
+        secrets = {secret.name for secret in await self._secrets.all(workspace_id)}
+        filesystems = {filesystem.name for filesystem in await self._filesystems.all(workspace_id)}
+        channels = {channel.name for channel in await self._channels.all(workspace_id)}
         return DeployCheck(
             [
                 *(_secret(name) for name in _needed_secrets(spec) if name not in secrets),
@@ -162,10 +162,7 @@ def _failure(error: Exception) -> DeployError:
 
 def _unpack(archive: Path, folder: Path, limit: int) -> None:
     folder.parent.mkdir(exist_ok=True)
-    with archive.open("rb") as file:
-        bundle.unpack(file, folder, max_bytes=limit)
-    # The app's process may run as another user, and must read what it cannot change.
-    os.chmod(folder, 0o755)
+    bundle.unpack(archive, folder, bundle.Limits(total_bytes=limit))
 
 
 def _needed_secrets(spec: AppSpec) -> list[str]:

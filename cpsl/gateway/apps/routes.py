@@ -28,7 +28,7 @@ Limit = Annotated[int, Parameter(ge=1, le=10_000)]
 @get("/apps")
 async def list_apps(actor: Actor, apps: Apps) -> AppList:
     """The apps of the workspace."""
-    return AppList(await apps.list(actor.workspace_id))
+    return AppList(await apps.all(actor.workspace_id))
 
 
 @get("/apps/{app:str}")
@@ -95,12 +95,12 @@ async def deploy(
     actor: Actor,
     deploys: Deploys,
     settings: Settings,
-    secrets: str = "",
+    secret_names: str = "",
 ) -> Stream:
-    """Deploy the archive in the body (gzipped tar). ``secrets``: names that the import needs, with commas between."""
+    """Deploy the archive in the body (gzipped tar). ``secret_names``: those that the import needs, with commas."""
     if len(entry) > 500:
         raise InvalidRequest("the entry point is longer than 500 characters", code="invalid_entry_point")
-    names = [name for name in secrets.split(",") if name]
+    names = [name for name in secret_names.split(",") if name]
     limit = settings.max_bundle_bytes + _ARCHIVE_OVERHEAD
     async with received(request, settings.data_dir / "tmp", limit) as (archive, _):
         events = deploys.deploy(actor, archive, entry, names)

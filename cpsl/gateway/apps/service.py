@@ -45,7 +45,7 @@ class Apps:
         self._settings = settings
         self._live: dict[tuple[str, str], VersionRef] = {}
 
-    async def list(self, workspace_id: str) -> list[App]:
+    async def all(self, workspace_id: str) -> list[App]:
         rows = await self._db.read(lambda connection: store.apps_of(connection, workspace_id))
         return [self._shown(row) for row in rows]
 

@@ -51,7 +51,9 @@ def version(connection: Connection, app_id: str, number: int) -> Row[Any] | None
     return connection.execute(query).one_or_none()
 
 
-def activate(connection: Connection, workspace_id: str, version_id: str, entry: str, spec: AppSpec) -> tuple[str, int, int]:
+def activate(
+    connection: Connection, workspace_id: str, version_id: str, entry: str, spec: AppSpec
+) -> tuple[str, int, int]:
     """Make a version the live one: the app's id, the version's number, and the number that was live before (or 0)."""
     now = time.time()
     row = app(connection, workspace_id, spec.name)

@@ -13,7 +13,7 @@ from cpsl.wire.resources import Channel, ChannelCreate, ChannelCreated, ChannelL
 @get("")
 async def list_channels(actor: Actor, channels: Channels) -> ChannelList:
     """The channels of the workspace, without their credentials."""
-    return ChannelList(await channels.list(actor.workspace_id))
+    return ChannelList(await channels.all(actor.workspace_id))
 
 
 @post("")

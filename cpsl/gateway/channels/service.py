@@ -25,7 +25,7 @@ class Channels:
         self._db = db
         self._accounts = accounts
 
-    async def list(self, workspace_id: str) -> list[Channel]:
+    async def all(self, workspace_id: str) -> list[Channel]:
         query = select(channels).where(channels.c.workspace_id == workspace_id).order_by(channels.c.name)
         rows = await self._db.read(lambda connection: connection.execute(query).all())
         return [_shown(row) for row in rows]

@@ -79,9 +79,7 @@ class GatewayHost:
         return values[name]
 
     async def _store_file(self, place: Place, question: frames.StoreFile) -> str:
-        stored = await self._user_files.keep_bytes(
-            place.user_id, question.data, question.name, question.content_type
-        )
+        stored = await self._user_files.keep_bytes(place.user_id, question.data, question.name, question.content_type)
         version = await self._apps.version(place.app_id, place.version)
         return f"{self._apps.url(version.app)}/files/{stored.file_id}"
 

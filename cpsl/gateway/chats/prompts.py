@@ -71,7 +71,9 @@ class Prompts:
         if answer.declined:
             return await self._close_or_refuse(live, prompt_id, PromptResult("declined"))
         if event.kind != "form":
-            raise InvalidRequest(f"this prompt takes no fields; it waits for: {event.kind}", code="invalid_prompt_answer")
+            raise InvalidRequest(
+                f"this prompt takes no fields; it waits for: {event.kind}", code="invalid_prompt_answer"
+            )
         credentials = credentials_from(event.fields, answer.fields)
 
         def connect(connection: Connection) -> None:
@@ -83,7 +85,7 @@ class Prompts:
     async def answer_file(
         self, turn_id: str, prompt_id: str, source: Path, name: str, content_type: str
     ) -> PromptState:
-        """Give the file that a prompt waits for. Raises Conflict, InvalidRequest (code ``file_not_accepted``), TooLarge."""
+        """Give the file that a prompt waits for. Raises Conflict, TooLarge, InvalidRequest (``file_not_accepted``)."""
         live, event, path = await self._open(turn_id, prompt_id)
         if event.kind != "file":
             raise InvalidRequest(f"this prompt takes no file; it waits for: {event.kind}", code="invalid_prompt_answer")
@@ -140,9 +142,7 @@ class Prompts:
         file = msgspec.to_builtins(result.file) if result.file else {}
         return PromptState(prompt_id, result.outcome, file)
 
-    async def _close(
-        self, live: LiveTurn, prompt_id: str, result: PromptResult, also: Also | None = None
-    ) -> bool:
+    async def _close(self, live: LiveTurn, prompt_id: str, result: PromptResult, also: Also | None = None) -> bool:
         """Give a prompt its outcome, once; ``also`` runs in the same transaction."""
 
         def work(connection: Connection) -> bool:
@@ -159,9 +159,7 @@ class Prompts:
             waiting.set_result(result)
         return True
 
-    async def _store_file(
-        self, live: LiveTurn, path: str, source: Path, name: str, content_type: str
-    ) -> StoredFile:
+    async def _store_file(self, live: LiveTurn, path: str, source: Path, name: str, content_type: str) -> StoredFile:
         mount = _mount_of(live.version.spec.mounts, path)
         if mount is None:
             return await self._user_files.keep(live.user.id, source, name, content_type)

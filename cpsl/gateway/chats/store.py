@@ -160,10 +160,10 @@ def turn(connection: Connection, turn_id: str) -> Row[Any] | None:
     return connection.execute(query).one_or_none()
 
 
-def unfinished(connection: Connection) -> list[Row[Any]]:
+def unfinished(connection: Connection) -> list[str]:
     """The turns that a gateway left behind when it died, oldest first."""
-    query = select(turns.c.id, turns.c.state).where(turns.c.state.in_(UNFINISHED)).order_by(turns.c.id)
-    return list(connection.execute(query).all())
+    query = select(turns.c.id).where(turns.c.state.in_(UNFINISHED)).order_by(turns.c.id)
+    return list(connection.execute(query).scalars())
 
 
 def entries(connection: Connection, turn_id: str) -> list[Entry]:

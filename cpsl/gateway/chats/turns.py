@@ -1,4 +1,4 @@
-"""The life of a turn: accepted (and durable), queued, running, ended. It belongs to the gateway, not to a connection."""
+"""The life of a turn: accepted (and durable), queued, running, ended. It is the gateway's, not a connection's."""
 
 from __future__ import annotations
 
@@ -169,10 +169,8 @@ class Turns:
 
     async def recover(self) -> None:
         """After a start: run the turns that never began, and close the logs of those that were cut off."""
-        for row in await self._db.read(store.unfinished):
-            turn_row = await self._db.read(lambda connection, turn_id=row.id: store.turn(connection, turn_id))
-            if turn_row is not None:
-                await self._recover(turn_row)
+        for row in await self._db.read(_unfinished):
+            await self._recover(row)
 
     async def close(self, timeout: float) -> None:
         """Let turns end for ``timeout`` seconds; then end those that have not."""
@@ -314,7 +312,7 @@ class Turns:
     def _why_cancelled(self, live: LiveTurn) -> TurnFailure:
         if live.is_cancelled:
             return TurnFailure("cancelled", "The turn was cancelled.")
-        return TurnFailure("gateway_stopped", "The gateway was stopped while it answered. Please send the message again.")
+        return TurnFailure("gateway_stopped", "The gateway was stopped while it answered. Please send it again.")
 
     def _explain(self, live: LiveTurn, error: CapsuleError) -> TurnFailure:
         where = {"session_id": live.log.session_id, "request_id": live.id}
@@ -335,6 +333,11 @@ def shown(row: Row[Any]) -> Turn:
         created_at=row.created_at,
         ended_at=row.ended_at,
     )
+
+
+def _unfinished(connection: Connection) -> list[Row[Any]]:
+    rows = (store.turn(connection, turn_id) for turn_id in store.unfinished(connection))
+    return [row for row in rows if row is not None]
 
 
 def _check(request: ChatRequest, key: str | None) -> None:

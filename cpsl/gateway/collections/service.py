@@ -41,7 +41,9 @@ class Collections:
             )
 
         def work(connection: Connection) -> Any:
-            shelf = _Shelf(connection, place.app_id, question.collection, _scope_key(connection, place, scope, question))
+            shelf = _Shelf(
+                connection, place.app_id, question.collection, _scope_key(connection, place, scope, question)
+            )
             return shelf.answer(question)
 
         reads = isinstance(question, frames.Find | frames.Count)
@@ -112,9 +114,7 @@ def _scope_key(connection: Connection, place: Place, scope: str, question: Colle
         return ""
     if scope in ("user", "owner"):
         return f"{scope}/{place.user_id}"
-    query = select(sessions.c.id).where(
-        sessions.c.id == question.session_id, sessions.c.app_user_id == place.user_id
-    )
+    query = select(sessions.c.id).where(sessions.c.id == question.session_id, sessions.c.app_user_id == place.user_id)
     if connection.execute(query).first() is None:
         raise InvalidRequest(
             f"collection {question.collection!r} belongs to a session",

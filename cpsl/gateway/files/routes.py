@@ -18,7 +18,7 @@ from cpsl.wire.resources import EntryList, FileSystem, FileSystemList, NameOnly,
 @get("")
 async def list_filesystems(actor: Actor, filesystems: FileSystems) -> FileSystemList:
     """The filesystems of the workspace."""
-    return FileSystemList(await filesystems.list(actor.workspace_id))
+    return FileSystemList(await filesystems.all(actor.workspace_id))
 
 
 @post("")

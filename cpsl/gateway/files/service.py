@@ -31,7 +31,7 @@ class FileSystems:
         self._db = db
         self._folder = folder
 
-    async def list(self, workspace_id: str) -> list[FileSystem]:
+    async def all(self, workspace_id: str) -> list[FileSystem]:
         rows = await self._db.read(lambda connection: store.filesystems_of(connection, workspace_id))
         return [_shown(row) for row in rows]
 
@@ -39,7 +39,9 @@ class FileSystems:
         """Raises NotFound."""
         row = await self._db.read(lambda connection: store.filesystem(connection, workspace_id, name))
         if row is None:
-            raise NotFound(f"no filesystem {name!r} in this workspace", hint=f"Create it with: capsule fs create {name}")
+            raise NotFound(
+                f"no filesystem {name!r} in this workspace", hint=f"Create it with: capsule fs create {name}"
+            )
         return _shown(row)
 
     async def create(self, workspace_id: str, name: str) -> FileSystem:
@@ -133,7 +135,7 @@ class UserFiles:
 
 
 def safe_name(name: str) -> str:
-    """A file name from outside, reduced to one that is harmless everywhere: a base name, no control or bidi characters."""
+    """A file name from outside, made harmless everywhere: a base name, no control or bidi characters."""
     base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     kept = "".join(character for character in base if unicodedata.category(character)[0] != "C").strip(" .")
     kept = kept.lstrip("-") or "file"

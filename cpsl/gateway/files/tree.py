@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cpsl.errors import Conflict, InvalidRequest, NotFound, StorageFull
@@ -62,10 +62,8 @@ def opened(root: Path, parts: list[str], *, create: bool = False) -> Iterator[in
 
 
 def _make_folder(name: str, parent: int) -> None:
-    try:
+    with suppress(FileExistsError):
         os.mkdir(name, 0o755, dir_fd=parent)
-    except FileExistsError:
-        pass
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from cpsl.wire.ids import new_id
@@ -26,11 +27,11 @@ def headers_middleware(app: ASGIApp) -> ASGIApp:
     """Give each request an id (its own ``X-Request-Id`` if that is sane) and each response its careful headers."""
 
     async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         request_id = _given_id(scope) or new_id("req")
-        scope.setdefault("state", {})["request_id"] = request_id  # type: ignore[typeddict-item]
+        scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -30,7 +30,9 @@ class Integrations:
         if not rows:
             return {}
         key = self._accounts.workspace_key(connection, workspace_id)
-        opened = ((row.integration, key.open(bytes(row.sealed), _context(app_user_id, row.integration))) for row in rows)
+        opened = (
+            (row.integration, key.open(bytes(row.sealed), _context(app_user_id, row.integration))) for row in rows
+        )
         return {integration: msgspec.json.decode(plain, type=Credentials) for integration, plain in opened}
 
     def connect(
@@ -89,7 +91,7 @@ def credentials_from(fields: list[PromptField], given: dict[str, str]) -> Creden
                 code="invalid_prompt_answer",
                 hint="Send these fields: " + ", ".join(field.name for field in fields),
             )
-    return Credentials(token_type="fields", fields={name: value.strip() for name, value in given.items()})  # noqa: S106
+    return Credentials(token_type="fields", fields={name: value.strip() for name, value in given.items()})
 
 
 def _context(app_user_id: str, integration: str) -> str:

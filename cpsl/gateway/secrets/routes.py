@@ -12,7 +12,7 @@ from cpsl.wire.resources import SecretList, SecretsCreate
 @get("")
 async def list_secrets(actor: Actor, secrets: Secrets) -> SecretList:
     """Names and digests, never values."""
-    return SecretList(await secrets.list(actor.workspace_id))
+    return SecretList(await secrets.all(actor.workspace_id))
 
 
 @post("")

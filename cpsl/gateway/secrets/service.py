@@ -21,7 +21,7 @@ class Secrets:
         self._db = db
         self._accounts = accounts
 
-    async def list(self, workspace_id: str) -> list[Secret]:
+    async def all(self, workspace_id: str) -> list[Secret]:
         rows = await self._db.read(lambda connection: store.find(connection, workspace_id))
         return [Secret(row.name, row.digest, row.created_at, row.updated_at) for row in rows]
 

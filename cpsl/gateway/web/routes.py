@@ -75,7 +75,11 @@ async def connect_page(turn_id: str, prompt_id: str, gateway: Gateway) -> Respon
     if live is None or prompt is None:
         return _page("message.html", 404, title="Not found", message="This request to connect is no longer open.")
     return _page(
-        "connect.html", app=live.version.app, integration=title(prompt.integration), reason=prompt.message, prompt=prompt
+        "connect.html",
+        app=live.version.app,
+        integration=title(prompt.integration),
+        reason=prompt.message,
+        prompt=prompt,
     )
 
 
@@ -86,9 +90,7 @@ async def connect_card_page(app: str, integration: str, apps: Apps) -> Response[
         found = await apps.public(app)
     except NotFound as error:
         return _page("message.html", 404, title="Not found", message=error.message)
-    return _page(
-        "connect.html", app=found.name, integration=title(integration[:100]), reason="", prompt=None
-    )
+    return _page("connect.html", app=found.name, integration=title(integration[:100]), reason="", prompt=None)
 
 
 @get("/static/style.css", sync_to_thread=False)

@@ -113,13 +113,9 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(length=200), nullable=False),
         sa.Column("email", sa.String(length=320), nullable=True),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["app_id"], ["apps.id"], name=op.f("fk_app_users_app_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_app_users_app_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_app_users")),
-        sa.UniqueConstraint(
-            "app_id", "kind", "subject", name=op.f("uq_app_users_app_id_kind_subject")
-        ),
+        sa.UniqueConstraint("app_id", "kind", "subject", name=op.f("uq_app_users_app_id_kind_subject")),
     )
     op.create_table(
         "device_codes",
@@ -147,9 +143,7 @@ def upgrade() -> None:
         sa.Column("collection", sa.String(length=100), nullable=False),
         sa.Column("scope_key", sa.String(length=100), nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["app_id"], ["apps.id"], name=op.f("fk_documents_app_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_documents_app_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_documents")),
     )
     op.create_index(
@@ -169,9 +163,7 @@ def upgrade() -> None:
         sa.Column("session_id", sa.String(length=40), nullable=False),
         sa.Column("request_id", sa.String(length=40), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["app_id"], ["apps.id"], name=op.f("fk_log_lines_app_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_log_lines_app_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_lines")),
     )
     op.create_index(op.f("ix_log_lines_app_id_id"), "log_lines", ["app_id", "id"], unique=False)
@@ -185,9 +177,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("expires_at", sa.Float(precision=53), nullable=True),
         sa.Column("last_used_at", sa.Float(precision=53), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.id"], name=op.f("fk_tokens_account_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_tokens_account_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
         sa.UniqueConstraint("hash", name=op.f("uq_tokens_hash")),
     )
@@ -200,9 +190,7 @@ def upgrade() -> None:
         sa.Column("entry", sa.String(length=500), nullable=False),
         sa.Column("spec", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["app_id"], ["apps.id"], name=op.f("fk_versions_app_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_versions_app_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_versions")),
         sa.UniqueConstraint("app_id", "number", name=op.f("uq_versions_app_id_number")),
     )
@@ -220,9 +208,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
-        sa.UniqueConstraint(
-            "app_user_id", "integration", name=op.f("uq_connections_app_user_id_integration")
-        ),
+        sa.UniqueConstraint("app_user_id", "integration", name=op.f("uq_connections_app_user_id_integration")),
     )
     op.create_table(
         "files",
@@ -248,9 +234,7 @@ def upgrade() -> None:
         sa.Column("entered", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("updated_at", sa.Float(precision=53), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["app_id"], ["apps.id"], name=op.f("fk_sessions_app_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_sessions_app_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
             ["app_user_id"],
             ["app_users.id"],
@@ -259,9 +243,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
     )
-    op.create_index(
-        op.f("ix_sessions_app_user_id_id"), "sessions", ["app_user_id", "id"], unique=False
-    )
+    op.create_index(op.f("ix_sessions_app_user_id_id"), "sessions", ["app_user_id", "id"], unique=False)
     op.create_table(
         "turns",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -273,13 +255,9 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("ended_at", sa.Float(precision=53), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["session_id"], ["sessions.id"], name=op.f("fk_turns_session_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name=op.f("fk_turns_session_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_turns")),
-        sa.UniqueConstraint(
-            "app_user_id", "idempotency_key", name=op.f("uq_turns_app_user_id_idempotency_key")
-        ),
+        sa.UniqueConstraint("app_user_id", "idempotency_key", name=op.f("uq_turns_app_user_id_idempotency_key")),
     )
     op.create_index(op.f("ix_turns_session_id"), "turns", ["session_id"], unique=False)
     op.create_index(op.f("ix_turns_state"), "turns", ["state"], unique=False)
@@ -288,9 +266,7 @@ def upgrade() -> None:
         sa.Column("turn_id", sa.String(length=40), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["turn_id"], ["turns.id"], name=op.f("fk_events_turn_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_events_turn_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("turn_id", "number", name=op.f("pk_events")),
     )
     op.create_table(
@@ -304,14 +280,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["session_id"], ["sessions.id"], name=op.f("fk_messages_session_id"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(
-            ["turn_id"], ["turns.id"], name=op.f("fk_messages_turn_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_messages_turn_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
     )
-    op.create_index(
-        op.f("ix_messages_session_id_id"), "messages", ["session_id", "id"], unique=False
-    )
+    op.create_index(op.f("ix_messages_session_id_id"), "messages", ["session_id", "id"], unique=False)
     op.create_index(op.f("ix_messages_turn_id"), "messages", ["turn_id"], unique=False)
     op.create_table(
         "prompts",
@@ -321,9 +293,7 @@ def upgrade() -> None:
         sa.Column("path", sa.String(length=1000), nullable=False),
         sa.Column("outcome", sa.String(length=20), nullable=True),
         sa.Column("expires_at", sa.Float(precision=53), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["turn_id"], ["turns.id"], name=op.f("fk_prompts_turn_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_prompts_turn_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_prompts")),
     )
     op.create_index(op.f("ix_prompts_turn_id"), "prompts", ["turn_id"], unique=False)

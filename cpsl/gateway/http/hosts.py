@@ -1,0 +1,46 @@
+"""A gateway for this machine answers to this machine's names only.
+
+A page that points its own name at 127.0.0.1 (DNS rebinding) would otherwise be same-origin with the gateway.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar.datastructures import Headers
+from litestar.enums import ScopeType
+from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from cpsl.wire.problem import MEDIA_TYPE, Problem
+
+_LOCAL = {"127.0.0.1", "localhost", "::1"}
+_REFUSED = Problem("this gateway does not answer to that host name", 421, "wrong_host")
+
+
+def local_hosts_middleware(app: ASGIApp) -> ASGIApp:
+    """Refuse requests whose Host is not a name of this machine (RFC 9110 §15.5.20)."""
+
+    async def check_host(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and not _is_local(Headers.from_scope(scope).getall("host", [])):
+            await _refuse(scope, receive, send)
+            return
+        await app(scope, receive, send)
+
+    return check_host
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    refusal = ASGIResponse(body=msgspec.json.encode(_REFUSED), status_code=_REFUSED.status, media_type=MEDIA_TYPE)
+    await refusal(scope, receive, send)
+
+
+def _is_local(hosts: list[str]) -> bool:
+    if len(hosts) != 1:
+        return False
+    try:
+        name = urlsplit(f"//{hosts[0]}").hostname or ""
+    except ValueError:
+        return False
+    return name in _LOCAL or name.endswith(".localhost")

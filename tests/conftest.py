@@ -1,0 +1,40 @@
+"""Every test runs with the user's own configuration out of reach; a real gateway is there for those that ask."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import GatewayProcess
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("CAPSULE_"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    for kind in ("config", "data", "state"):
+        monkeypatch.setenv(f"CAPSULE_{kind.upper()}_DIR", str(home / kind))
+    monkeypatch.setenv("CAPSULE_KEYRING", "off")
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """One gateway for all tests that leave it as they found it."""
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def own_gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
+    """A gateway of the test's own, to be stopped, killed, or filled."""
+    process = GatewayProcess(tmp_path)
+    process.start()
+    yield process
+    process.stop()
