@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp
 
 from cpsl._version import __version__
 from cpsl.errors import AuthError, NotLoggedIn
@@ -19,18 +20,25 @@ from cpsl.gateway.channels import routes as channels
 from cpsl.gateway.chats import routes as chats
 from cpsl.gateway.files import routes as files
 from cpsl.gateway.gateway import Gateway
-from cpsl.gateway.http.headers import headers_middleware
-from cpsl.gateway.http.hosts import local_hosts_middleware
+from cpsl.gateway.http.headers import careful_headers
+from cpsl.gateway.http.hosts import local_hosts
 from cpsl.gateway.http.problems import HANDLERS
 from cpsl.gateway.secrets import routes as secrets
-from cpsl.gateway.settings import Settings
 from cpsl.gateway.web import routes as web
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
-def create_app(gateway: Gateway) -> Litestar:
+def create_app(gateway: Gateway) -> ASGIApp:
     """The ASGI application that serves ``gateway``."""
+    app: ASGIApp = _litestar(gateway)
+    # Around the whole application rather than inside: its own 404 and 405 pass no middleware.
+    if gateway.settings.is_local and not gateway.settings.public_url:
+        app = local_hosts(app)
+    return careful_headers(app)
+
+
+def _litestar(gateway: Gateway) -> Litestar:
     api = Router(
         "/api/v1",
         route_handlers=[
@@ -47,7 +55,6 @@ def create_app(gateway: Gateway) -> Litestar:
         route_handlers=[api, web.router],
         dependencies=_dependencies(gateway),
         exception_handlers=HANDLERS,
-        middleware=_middleware(gateway.settings),
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,
@@ -106,16 +113,11 @@ def _bearer_token(request: Request[Any, Any, Any]) -> str | None:
     return token.strip()
 
 
-def _middleware(settings: Settings) -> list[Any]:
-    for_this_machine_only = settings.is_local and not settings.public_url
-    return [headers_middleware, *([local_hosts_middleware] if for_this_machine_only else [])]
-
-
 def _openapi() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Capsule gateway",
         version=__version__,
-        path="/",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        path="/openapi.json",
+        render_plugins=[JsonRenderPlugin(path="/")],
         components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
     )

@@ -23,7 +23,7 @@ _SAFE = [
 ]
 
 
-def headers_middleware(app: ASGIApp) -> ASGIApp:
+def careful_headers(app: ASGIApp) -> ASGIApp:
     """Give each request an id (its own ``X-Request-Id`` if that is sane) and each response its careful headers."""
 
     async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,7 +19,7 @@ _LOCAL = {"127.0.0.1", "localhost", "::1"}
 _REFUSED = Problem("this gateway does not answer to that host name", 421, "wrong_host")
 
 
-def local_hosts_middleware(app: ASGIApp) -> ASGIApp:
+def local_hosts(app: ASGIApp) -> ASGIApp:
     """Refuse requests whose Host is not a name of this machine (RFC 9110 §15.5.20)."""
 
     async def check_host(scope: Scope, receive: Receive, send: Send) -> None:
