@@ -180,7 +180,7 @@ class _Following(Generic[E]):
         self._attempt = 0
         self._begun = False
         self._settled = False
-        self._connected_at = 0.0
+        self._connected_at: float | None = None
         self._deadline = gateway.clock() + subject.timeout if subject.timeout else None
 
     def run(self) -> Flow[None]:
@@ -200,9 +200,9 @@ class _Following(Generic[E]):
         subject = self._subject
         request = subject.resume(subject.last) if subject.last else subject.first
         try:
-            self._connected_at = self._gateway.clock()
+            self._connected_at = None
             yield from _connect(self._gateway, replace(request, silence=self._silence()), subject)
-            self._begun = True
+            self._connected_at, self._begun = self._gateway.clock(), True
             if (yield from _read_events(self._gateway, subject, self._check_deadline)):
                 return None
         except errors.CapsuleError as error:
@@ -232,13 +232,17 @@ class _Following(Generic[E]):
 
     def _spend(self, error: errors.CapsuleError, progress: bool) -> float:
         """Count a cut; the seconds to wait, or what to raise when it was one too many."""
-        lived = self._begun and self._gateway.clock() - self._connected_at >= _ALIVE_SECONDS
-        self._attempt = 1 if progress or (lived and error.code != "timeout") else self._attempt + 1
+        self._attempt = 1 if progress or self._lived(error) else self._attempt + 1
         if not self._begun and self._attempt > self._gateway.max_retries:
             raise error
         if self._attempt > RESUME_ATTEMPTS:
             raise _given_up(self._gateway, self._subject, error) from error
         return delay(self._attempt, getattr(error, "retry_after", None))
+
+    def _lived(self, error: errors.CapsuleError) -> bool:
+        if self._connected_at is None or error.code == "timeout":
+            return False  # it was never there, or all that it did was be silent
+        return self._gateway.clock() - self._connected_at >= _ALIVE_SECONDS
 
 
 def _connect(gateway: Gateway, request: Request, subject: Subject[E]) -> Flow[None]:

@@ -1,0 +1,58 @@
+"""``AsyncClient`` is ``Client`` with await: the same names, parameters, defaults and documentation."""
+
+import inspect
+from types import ModuleType
+
+import pytest
+
+from cpsl.client import AsyncClient, Client, async_nouns, nouns
+
+NOUNS = ["Apps", "Channels", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns"]
+
+
+def public(kind: type) -> dict[str, object]:
+    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+
+
+def parameters(function: object) -> list[tuple[str, object, object]]:
+    assert callable(function)
+    return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+
+
+def nouns_in(module: ModuleType) -> list[str]:
+    return sorted(
+        name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
+    )
+
+
+def test_the_same_nouns() -> None:
+    assert nouns_in(nouns) == nouns_in(async_nouns) == sorted([*NOUNS, "_Noun"])
+    one, other = Client("cps_x", "http://localhost"), AsyncClient("cps_x", "http://localhost")
+    attributes = {name: type(value).__name__ for name, value in vars(one).items() if not name.startswith("_")}
+    assert attributes == {name: type(value).__name__ for name, value in vars(other).items() if not name.startswith("_")}
+    assert sorted(attributes.values()) == NOUNS
+    one.close()
+
+
+@pytest.mark.parametrize(
+    ("blocking", "awaited"),
+    [(Client, AsyncClient), *((getattr(nouns, name), getattr(async_nouns, name)) for name in NOUNS)],
+    ids=["Client", *NOUNS],
+)
+def test_the_same_methods(blocking: type, awaited: type) -> None:
+    assert list(public(blocking)) == list(public(awaited))
+    assert parameters(blocking) == parameters(awaited)
+    for name, method in public(blocking).items():
+        twin = public(awaited)[name]
+        assert inspect.getdoc(method)
+        if callable(method):
+            assert parameters(method) == parameters(twin)
+            assert inspect.getdoc(method) == inspect.getdoc(twin)
+
+
+def test_what_yields_is_not_awaited_and_all_else_is() -> None:
+    for kind in (AsyncClient, *(getattr(async_nouns, name) for name in NOUNS)):
+        for name, method in public(kind).items():
+            if inspect.isfunction(method):
+                yields = "AsyncIterator" in str(inspect.signature(method).return_annotation)
+                assert inspect.iscoroutinefunction(method) is not yields, name
