@@ -203,7 +203,8 @@ def _config(
 ) -> IntegrationConfig:
     if not isinstance(kind, IntegrationConfig):
         name = integration_name(kind)
-        return IntegrationConfig(name, client_id, client_secret, _listed(scopes, "scopes") or [], _listed(fields, "fields"))
+        wanted = _listed(scopes, "scopes") or []
+        return IntegrationConfig(name, client_id, client_secret, wanted, _listed(fields, "fields"))
     if client_id or client_secret or scopes is not None or fields is not None:
         raise invalid(
             f"The integration {kind.type!s} is given with more parameters beside it",

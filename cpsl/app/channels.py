@@ -95,9 +95,7 @@ class WhatsApp(_Inline):
 
     kind = "whatsapp"
 
-    def __init__(
-        self, access_token: Secret | str, phone_number_id: Secret | str, verify_token: Secret | str
-    ) -> None:
+    def __init__(self, access_token: Secret | str, phone_number_id: Secret | str, verify_token: Secret | str) -> None:
         super().__init__(access_token=access_token, phone_number_id=phone_number_id, verify_token=verify_token)
 
 

@@ -1,4 +1,4 @@
-"""The functions of an app. They are kept here and not on the ``App``: no name of theirs can replace one of its methods."""
+"""The functions of an app. They are kept here and not on the ``App``: no name of theirs replaces a method of it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Integration(StrEnum):
 
 @dataclass(frozen=True)
 class IntegrationConfig:
-    """A declared integration. ``mode`` is ``oauth`` or ``form``; empty means: a form if there are fields, or known ones.
+    """A declared integration. ``mode``: ``oauth`` or ``form``; empty: a form where fields are given or known.
 
     ``client_id`` and ``client_secret`` are references to secrets, never values. Nothing is checked before
     ``app.add_integration`` takes it.
@@ -44,7 +44,7 @@ class IntegrationConfig:
     mode: str = ""
 
     def spec(self) -> IntegrationSpec:
-        """The integration as it travels. Raises InvalidRequest (a ValueError) for what cannot work, with the way out."""
+        """The integration as it travels. Raises InvalidRequest (a ValueError), with the way out."""
         name = integration_name(self.type)
         if self.is_form:
             return _form_spec(name, self)
@@ -55,7 +55,7 @@ class IntegrationConfig:
         """True when the user fills in a form, false when they sign in with OAuth."""
         mode = "form" if self.mode == "secret" else self.mode  # "secret" is the published word for it
         if mode not in ("", "oauth", "form"):
-            raise _invalid(f"mode={self.mode!r}", 'Use "oauth" or "form", or leave it out.')
+            raise _invalid(f"mode cannot be {self.mode!r}", 'Use "oauth" or "form", or leave it out')
         return mode == "form" or (not mode and (self.fields is not None or str(self.type) in SECRET_FORMS))
 
 
@@ -68,7 +68,7 @@ class IntegrationCredentials:
     """
 
     access_token: str = ""
-    token_type: str = "Bearer"  # noqa: S105 - a kind, not a token
+    token_type: str = "Bearer"
     scopes: list[str] = field(default_factory=list)
     expires_at: float = 0
     fields: dict[str, str] = field(default_factory=dict)
@@ -161,25 +161,25 @@ def Tailscale(*, advertise_tags: bool = False) -> IntegrationConfig:
 def _form_spec(name: str, config: IntegrationConfig) -> IntegrationSpec:
     if config.client_id or config.client_secret or config.scopes:
         raise _invalid(
-            f"client_id, client_secret or scopes for {name!r}, which is a form",
-            f'Leave them out: app.add_integration("{name}").',
+            f"client_id, client_secret and scopes make no sense for {name!r}, which is a form",
+            f'Leave them out: app.add_integration("{name}")',
         )
     fields = _texts(config.fields or [], "fields")
     if not fields and name not in SECRET_FORMS:
         raise _invalid(
-            f"the form {name!r} without fields",
-            f'Name what the user has to fill in: app.add_integration("{name}", fields=["api_key"]).',
+            f"The form {name!r} has no fields",
+            f'Name what the user has to fill in: app.add_integration("{name}", fields=["api_key"])',
         )
     return IntegrationSpec(name, "form", fields=[_field_name(field) for field in fields])
 
 
 def _oauth_spec(name: str, config: IntegrationConfig) -> IntegrationSpec:
     if config.fields:
-        raise _invalid(f"fields for {name!r} with mode='oauth'", "Leave out either the fields or the mode.")
+        raise _invalid(f"{name!r} has fields and mode='oauth'", "Leave out either")
     if name not in TITLES:
         raise _invalid(
-            f"the unknown integration {name!r}",
-            f"Use one of {', '.join(sorted(TITLES))}, or declare a form of your own with fields=[…].",
+            f"{name!r} is no integration that Capsule knows",
+            f"Use one of {', '.join(sorted(TITLES))}, or declare a form of your own with fields=[…]",
         )
     return IntegrationSpec(
         name,
@@ -194,27 +194,27 @@ def _secret_name(name: str, parameter: str, value: Secret | str) -> str:
     # What is no Secret may be the credential itself: it is neither kept nor shown.
     if isinstance(value, Secret):
         return value.name
-    problem = "a plain string as" if value else "no"
+    problem = f"has a plain string as {parameter}" if value else f"needs {parameter}"
     raise _invalid(
-        f"{problem} {parameter} for {name!r}",
-        f'Store it with `capsule secret create` and pass {parameter}=cpsl.Secret.from_name("NAME").',
+        f"The integration {name!r} {problem}",
+        f'Store it with `capsule secret create` and pass {parameter}=cpsl.Secret.from_name("NAME")',
     )
 
 
 def _texts(values: Iterable[str], parameter: str) -> list[str]:
     items = [] if isinstance(values, str) else list(values)
     if isinstance(values, str) or not all(isinstance(item, str) and item.strip() for item in items):
-        raise _invalid(f"{parameter} that is not a list of text", f'Write it like {parameter}=["one", "two"].')
+        raise _invalid(f"{parameter} must be a list of text", f'Write it like {parameter}=["one", "two"]')
     if len(set(items)) < len(items):
-        raise _invalid(f"{parameter} that names something twice", "Name each once.")
+        raise _invalid(f"{parameter} names something twice", "Name each once")
     return items
 
 
 def _field_name(name: str) -> str:
     if name.isidentifier() and len(name) <= 64:
         return name
-    raise _invalid(f"the field {name!r}", "Use letters, digits and underscores, like 'api_key'.")
+    raise _invalid(f"A field cannot be called {name!r}", "Use letters, digits and underscores, like 'api_key'")
 
 
-def _invalid(what: str, hint: str) -> InvalidRequest:
-    return invalid(f"An integration cannot have {what}", hint, "invalid_integration")
+def _invalid(problem: str, hint: str) -> InvalidRequest:
+    return invalid(problem, hint, "invalid_integration")

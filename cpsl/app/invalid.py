@@ -7,4 +7,4 @@ from cpsl.errors import InvalidRequest
 
 def invalid(problem: str, advice: str, code: str) -> InvalidRequest:
     """A ValueError of two sentences: the ``problem``, and the ``advice``."""
-    return InvalidRequest(f"{problem}. {advice}", code=code)
+    return InvalidRequest(f"{problem}. {advice.rstrip('.')}.", code=code)

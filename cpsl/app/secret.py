@@ -52,7 +52,7 @@ class Secret:
             raise NotFound(
                 f"The secret {self.name} is not in the environment, and no runtime is connected that could fetch it",
                 code="secret_not_found",
-                hint=f"Set {self.name} in the environment for a local run, or read it in a handler of the deployed app.",
+                hint=f"Set {self.name} in the environment for a local run, or read it in the deployed app.",
             )
         _cache.pop(self.name, None)
         value = str(bridge.ask_blocking(GetSecret(self.name)))

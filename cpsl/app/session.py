@@ -69,9 +69,7 @@ class Session:
         self.channel = SessionChannel(state.channel)
         self.history = [Message.of(message) for message in state.history]
         self.data = SessionData(state.data)
-        self.integrations = {
-            name: IntegrationCredentials.of(given) for name, given in (integrations or {}).items()
-        }
+        self.integrations = {name: IntegrationCredentials.of(given) for name, given in (integrations or {}).items()}
         self.collections = Collections(app.collections)
         self._declared = app.integrations
         self._bridge = bridge
@@ -104,9 +102,7 @@ class Session:
         """
         return ReplyStream(self._answer, cumulative)
 
-    async def stream_reply_from(
-        self, pieces: AsyncIterable[str | None], *, cumulative: bool | None = None
-    ) -> str:
+    async def stream_reply_from(self, pieces: AsyncIterable[str | None], *, cumulative: bool | None = None) -> str:
         """Send one reply from an async iterable of pieces, passing over None. Returns the whole text."""
         async with self.stream_reply(cumulative=cumulative) as out:
             async for piece in pieces:
@@ -119,9 +115,7 @@ class Session:
         """Send one reply from an async iterable of pieces, like the tokens of a model."""
         await self.stream_reply_from(chunks, cumulative=cumulative)
 
-    def chat_messages(
-        self, current: Message | str, *, cls: Callable[..., Any] | None = None
-    ) -> list[Any]:
+    def chat_messages(self, current: Message | str, *, cls: Callable[..., Any] | None = None) -> list[Any]:
         """The conversation for a language model: ``[{"role", "content"}]``, ending with ``current``.
 
         Neighbours of one role are joined by a blank line. With ``cls`` each entry is ``cls(role=…, content=…)``.
@@ -157,9 +151,7 @@ class Session:
         }
         await self.show(Block("integration_prompt", payload))
 
-    async def show_image(
-        self, source: str | os.PathLike[str], *, alt: str = "", width: int | None = None
-    ) -> None:
+    async def show_image(self, source: str | os.PathLike[str], *, alt: str = "", width: int | None = None) -> None:
         """Show an image: a URL (http, https, data), or a file of the app. ``width`` in pixels.
 
         Raises OSError for a file that cannot be read, TooLarge above MAX_IMAGE_BYTES.

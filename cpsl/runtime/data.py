@@ -48,9 +48,7 @@ def _bound(handler: DataHandler, user: frames.AppUser | None, request: frames.Da
         context.append(
             RequestContext(
                 user=UserInfo.of(user),
-                integrations={
-                    name: IntegrationCredentials.of(given) for name, given in request.integrations.items()
-                },
+                integrations={name: IntegrationCredentials.of(given) for name, given in request.integrations.items()},
                 authenticated=user is not None and user.authenticated,
                 request=dict(request.params),
             )
