@@ -61,7 +61,7 @@ def check_mount_path(path: str) -> str:
     """Return ``path`` if a filesystem may be mounted there: absolute, plain, and not a directory the runtime needs."""
     if not isinstance(path, str) or not path.startswith("/") or "\0" in path or normpath(path) != path:
         hint = "Use an absolute path without '..' or a trailing slash, like '/data'."
-    elif path in _RESERVED_MOUNTS or path.startswith(("/proc/", "/dev/", "/sys/", "/usr/", "/etc/", "/lib/", "/bin/")):
+    elif path in _RESERVED_MOUNTS or path.startswith(("/proc/", "/dev/", "/sys/", "/usr/", "/etc/", "/lib/", "/bin/", "/app/")):
         hint = "The runtime needs this directory itself. Choose another, like '/data'."
     else:
         return path

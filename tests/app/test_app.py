@@ -83,6 +83,7 @@ def test_the_spec_tells_all_that_is_declared() -> None:
         {"filesystems": {"data": cpsl.FileSystem("x")}},
         {"filesystems": {"/data": "x"}},
         {"filesystems": {"/etc": cpsl.FileSystem("x")}},
+        {"filesystems": {"/app/data": cpsl.FileSystem("x")}},
         {"filesystems": {"/d": cpsl.FileSystem("x"), "/d/e": cpsl.FileSystem("y")}},
         {"filesystems": [cpsl.FileSystem("x")]},
         {"keep_warm_seconds": -1},
@@ -190,10 +191,15 @@ def test_handlers_that_cannot_be_called() -> None:
 def test_collections_are_declared_once() -> None:
     app = cpsl.App("demo")
     assert app.collection("notes") is app.collection("notes")
-    for wrong in (lambda: app.collection("notes", scope="user"), lambda: app.collection("x", scope="all"),
-                  lambda: app.collection("_kv"), lambda: cpsl.Column("a", type="colour")):  # fmt: skip
+    wrong: list[Callable[[], Any]] = [
+        lambda: app.collection("notes", scope="user"),
+        lambda: app.collection("x", scope="all"),
+        lambda: app.collection("_kv"),
+        lambda: cpsl.Column("a", type="colour"),
+    ]
+    for declare in wrong:
         with pytest.raises(ValueError, match=r"\w"):
-            wrong()
+            declare()
 
 
 def test_inline_channels_are_deprecated_and_take_secrets_only() -> None:

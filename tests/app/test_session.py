@@ -205,10 +205,10 @@ def test_a_connected_integration_is_not_asked_for_again(way: Any) -> None:
     bridge = Recorder({frames.OpenPrompt: result})
     current = session(bridge, app_with_integrations())
     first: Any = run(current.prompt_integration(way, message="please", timeout=5))
+    assert first.fields.get("region") == "eu"
     assert run(current.require_integration(way)) is first
     assert current.get_integration(way) is first
     assert bridge.questions == [frames.OpenPrompt("req_1", "form", 5.0, message="please", integration="aws")]
-    assert first.fields.get("region") == "eu"
     assert "eu" not in repr(first)
 
 
