@@ -186,7 +186,7 @@ def retry_after(value: str | None) -> float | None:
     """Seconds to wait by a Retry-After header, in either of its two forms (RFC 9110 §10.2.3)."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.isascii() and value.strip().isdigit():
         return float(value)
     try:
         return max(parsedate_to_datetime(value).timestamp() - time(), 0.0)

@@ -7,6 +7,7 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import example, given, settings
@@ -32,7 +33,7 @@ def tree(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-def archive(*entries: tuple[tarfile.TarInfo, bytes], kind: int = tarfile.PAX_FORMAT) -> io.BytesIO:
+def archive(*entries: tuple[tarfile.TarInfo, bytes], kind: Literal[0, 1, 2] = tarfile.PAX_FORMAT) -> io.BytesIO:
     """An archive as an attacker would make it: any entry, in any form."""
     plain = b"".join(
         info.tobuf(kind, errors="surrogateescape") + data + bytes(-len(data) % 512) for info, data in entries
@@ -232,7 +233,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
-def test_names_that_no_file_may_have(name: str, kind: int, tmp_path: Path) -> None:
+def test_names_that_no_file_may_have(name: str, kind: Literal[1, 2], tmp_path: Path) -> None:
     error = refused(archive(entry("good"), entry(name), kind=kind), tmp_path / "target")
     assert error.code == "invalid_bundle"
     assert os.listdir(tmp_path) == []

@@ -140,7 +140,7 @@ class FakeGateway:
 
     async def _file(self, writer: asyncio.StreamWriter) -> None:
         size = self.file if isinstance(self.file, int) else len(self.file)
-        writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n".encode())
+        writer.write(f"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n".encode())
         if isinstance(self.file, bytes):
             writer.write(self.file)
             return
@@ -150,6 +150,5 @@ class FakeGateway:
 
     def _json(self, writer: asyncio.StreamWriter, value: Any) -> None:
         body = json.dumps(value).encode()
-        writer.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
-        )
+        head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)

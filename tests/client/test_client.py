@@ -25,8 +25,8 @@ from .gateway import SESSION, TURN, FakeGateway, log_of, sse
 
 URL = "http://127.0.0.1:1980"
 APP = {
-    "id": "app_1", "name": "hello", "hostname": "hello", "url": "http://x/a/hello", "live_version": 3, "price_in_cents": 0,
-    "pricing_type": "one_time", "description": "", "created_at": 1.0, "updated_at": 2.0,
+    "id": "app_1", "name": "hello", "hostname": "hello", "url": "http://x/a/hello", "live_version": 3,
+    "price_in_cents": 0, "pricing_type": "one_time", "description": "", "created_at": 1.0, "updated_at": 2.0,
 }  # fmt: skip
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -143,11 +143,10 @@ def test_a_prompt_is_raised_at_once(gateway: FakeGateway) -> None:
 
 def test_stream_yields_the_error_then_raises(gateway: FakeGateway) -> None:
     gateway.log = [events.Started(TURN, SESSION, 1), events.Chunk("part"), events.Error("app_error", "It broke", TURN)]
-    seen = []
+    seen: list[cpsl.StreamChunk] = []
     with Client("cps_x", gateway.url) as client, pytest.raises(cpsl.AppError) as caught:
-        for chunk in client.stream("hello", "hi"):
-            seen.append(chunk.event)
-    assert seen == ["started", "chunk", "error"]
+        seen.extend(client.stream("hello", "hi"))
+    assert [chunk.event for chunk in seen] == ["started", "chunk", "error"]
     assert caught.value.partial == "part"
 
 
@@ -349,14 +348,14 @@ def test_redirects_are_not_followed(status: int, target: str) -> None:
     ],
 )
 def test_what_is_no_gateway_is_called_so(response: httpx.Response) -> None:
-    for call in (
-        lambda c: c.list_apps(),
-        lambda c: c.chat("hello", "hi"),
-        lambda c: list(c.filesystems.download("f", "/")),
-    ):
-        handler, seen = answers(
-            httpx.Response(response.status_code, headers=response.headers, content=response.content)
-        )
+    calls: list[Callable[[Client], object]] = [
+        lambda client: client.list_apps(),
+        lambda client: client.chat("hello", "hi"),
+        lambda client: list(client.filesystems.download("f", "/")),
+    ]
+    for call in calls:
+        again = httpx.Response(response.status_code, headers=response.headers, content=response.content)
+        handler, seen = answers(again)
         with pytest.raises(errors.ConnectionFailed) as caught:
             call(client_of(handler))
         assert (caught.value.code, len(seen)) == ("not_a_gateway", 1)
@@ -423,7 +422,7 @@ def test_a_closed_client_says_so(gateway: FakeGateway) -> None:
 
 def test_no_token_in_anything_that_is_printed() -> None:
     handler, _ = answers(httpx.ReadError("x"))
-    client = client_of(handler)
+    client = client_of(handler, max_retries=0)
     shown = [repr(client), str(vars(client))]
     with pytest.raises(errors.ConnectionFailed) as caught:
         client.me()

@@ -2,6 +2,7 @@ import os
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,7 @@ def test_a_symlink_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     target.write_bytes(b"untouched")
     link = tmp_path / "link"
     link.symlink_to(target)
-    for refused in (lambda: config.write_private(link, b"x"), lambda: config.read_private(link)):
+    for refused in (partial(config.write_private, link, b"x"), partial(config.read_private, link)):
         with pytest.raises(ConfigError) as caught:
             refused()
         assert caught.value.code == "unsafe_file"
