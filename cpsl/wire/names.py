@@ -22,6 +22,7 @@ _RESERVED_MOUNTS = (
     "/", "/app", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp",  # noqa: S108
     "/usr", "/var",
 )  # fmt: skip
+_RESERVED_FOLDERS = ("/app/", "/bin/", "/dev/", "/etc/", "/lib/", "/proc/", "/sys/", "/usr/")
 
 
 def check_app_name(name: str) -> str:
@@ -61,7 +62,7 @@ def check_mount_path(path: str) -> str:
     """Return ``path`` if a filesystem may be mounted there: absolute, plain, and not a directory the runtime needs."""
     if not isinstance(path, str) or not path.startswith("/") or "\0" in path or normpath(path) != path:
         hint = "Use an absolute path without '..' or a trailing slash, like '/data'."
-    elif path in _RESERVED_MOUNTS or path.startswith(("/proc/", "/dev/", "/sys/", "/usr/", "/etc/", "/lib/", "/bin/", "/app/")):
+    elif path in _RESERVED_MOUNTS or path.startswith(_RESERVED_FOLDERS):
         hint = "The runtime needs this directory itself. Choose another, like '/data'."
     else:
         return path
