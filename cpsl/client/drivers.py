@@ -5,7 +5,6 @@ Line by line the same but for ``await``; both put every operation behind the wal
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
@@ -278,6 +277,8 @@ class _AsyncLink:
                 case Send(request) | Open(request):
                     return await self._send(request, keep=isinstance(operation, Open))
                 case Sleep(seconds):
+                    import asyncio  # here: it takes 10 ms, which blocking clients need not spend
+
                     await self.close()
                     return await asyncio.sleep(seconds)
 
@@ -316,5 +317,7 @@ def _async_pieces(content: Any) -> bytes | AsyncIterable[bytes] | None:
 
 async def _in_a_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """A blocking stream, like a file, read without blocking the loop."""
+    import asyncio
+
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece

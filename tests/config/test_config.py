@@ -89,7 +89,7 @@ def test_what_others_wrote_into_the_file_stays(home: Path) -> None:
 def test_a_damaged_file_is_one_clear_error(content: str, home: Path) -> None:
     config.save_profile(config.Profile("a", "https://a.example"))
     (home / "config.toml").write_bytes(content.encode("latin-1"))
-    with pytest.raises(ConfigError, match="config.toml"):
+    with pytest.raises(ConfigError, match=r"config\.toml"):
         config.load()
 
 
