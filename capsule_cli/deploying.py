@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capsule_cli import output, progress
@@ -23,7 +22,6 @@ from cpsl.wire.apps import (
 
 if TYPE_CHECKING:
     from cpsl.bundle import Bundle
-
     from cpsl.client import Client
 
 
@@ -68,7 +66,7 @@ def _archive(files: Bundle) -> Iterator[bytes]:
 
     read = 0
 
-    with progress.bar(f"Sending {len(files)} files", files.size) as advance:
+    with progress.bar(f"Sending {len(files)} file{'s'[: len(files) != 1]}", files.size) as advance:
 
         def so_far(count: int) -> None:
             nonlocal read

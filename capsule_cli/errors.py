@@ -83,10 +83,15 @@ def _show_to_a_person(error: BaseException) -> None:
     told = facts(error)["error"]
     if told.get("traceback"):
         print(clean(told["traceback"].rstrip()), file=sys.stderr)
-    suffix = f" ({told['request_id']})" if told.get("request_id") else ""
+    # An id helps whoever looks into the logs; beside a mistake in the command it would only be noise.
+    suffix = f" ({told['request_id']})" if told.get("request_id") and _is_theirs(error) else ""
     print(f"{bold_red('Error:')} {clean(told['message'])}{suffix}", file=sys.stderr)
     if told.get("hint"):
         print(dim(f"  {clean(told['hint'])}"), file=sys.stderr)
+
+
+def _is_theirs(error: BaseException) -> bool:
+    return isinstance(error, errors.AppError | errors.GatewayError | errors.PromptRequired | errors.DeployFailed)
 
 
 def _foreign(error: BaseException) -> str:

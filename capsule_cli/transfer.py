@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO
@@ -76,13 +77,15 @@ def to_stdout(pieces: Iterable[bytes]) -> None:
 
 def to_file(pieces: Iterable[bytes], target: Path, *, force: bool) -> int:
     """Write ``pieces`` beside ``target`` and move them there when all have come; return the number of bytes."""
+    source = iter(pieces)
+    first = next(source, b"")  # where a refusal comes: before a file or a progress bar is begun
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     try:
         with (
             open(handle, "wb") as file,
             progress.bar(f"Downloading {target.name}", None) as advance,
         ):
-            for piece in progress.counted(pieces, advance):
+            for piece in progress.counted(chain((first,), source), advance):
                 file.write(piece)
             count = file.tell()
         _take_usual_mode(name)

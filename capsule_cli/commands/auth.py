@@ -16,9 +16,8 @@ from capsule_cli.tree import examples, noun, verb
 from cpsl.errors import AuthError, CapsuleError, NotLoggedIn
 
 if TYPE_CHECKING:
-    from cpsl.client.login import Login
-
     from cpsl.auth import Credentials
+    from cpsl.client.login import Login
     from cpsl.wire.accounts import DeviceCode, Me
 
 cli = noun("login, logout, status, and the token for scripts.")

@@ -9,4 +9,4 @@ with cpsl.Client() as client:
 assert first.text.strip()
 assert second.text.strip()
 assert first.session_id == second.session_id
-print("smoke test passed")
+print("smoke test passed")  # noqa: T201

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,40 @@ from tests.cli.terminal import Terminal
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+APPS = Path(__file__).parent.parent / "apps"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """An environment in which nobody ever logged in and no gateway runs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CAPSULE_")}
+    places = {f"CAPSULE_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "STATE")}
+    # Port 9 (discard) answers nothing: a test must never meet a gateway that somebody runs on this machine.
+    return kept | places | {"CAPSULE_KEYRING": "off", "CAPSULE_GATEWAY_PORT": "9", "NO_COLOR": "1"}
+
+
+def run_capsule(
+    arguments: Sequence[str], env: dict[str, str], folder: Path, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``capsule`` without a terminal and return what came of it. No traceback of ours, ever."""
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    done = subprocess.run(
+        [sys.executable, "-m", "capsule_cli", *arguments],
+        **given,
+        capture_output=True,
+        text=True,
+        env=env,
+        cwd=folder,
+        timeout=120,
+        check=False,
+    )
+    assert "capsule_cli/" not in done.stderr, done.stderr
+    return done
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
     """An environment in which nobody ever logged in and no gateway runs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CAPSULE_")}
-    places = {f"CAPSULE_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "DATA", "STATE")}
-    # Port 9 (discard) answers nothing: a test must never meet a gateway that somebody runs on this machine.
-    return kept | places | {"CAPSULE_KEYRING": "off", "CAPSULE_GATEWAY_PORT": "9", "NO_COLOR": "1"}
+    return environment(tmp_path)
 
 
 @pytest.fixture
@@ -34,32 +63,62 @@ def capsule(home: dict[str, str], tmp_path: Path) -> Run:
     def run(
         *arguments: str, stdin: str | None = None, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-        done = subprocess.run(
-            [sys.executable, "-m", "capsule_cli", *arguments],
-            **given,
-            capture_output=True,
-            text=True,
-            env=home | (env or {}),
-            cwd=folder,
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback (most recent call last)" not in done.stderr, done.stderr
-        return done
+        return run_capsule(arguments, home | (env or {}), folder, stdin)
 
     return run
+
+
+@contextmanager
+def _terminals(home: dict[str, str], folder: Path) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def run(*arguments: str, env: dict[str, str] | None = None) -> Terminal:
+        opened.append(Terminal(["-m", "capsule_cli", *arguments], env=home | (env or {}), cwd=folder))
+        return opened[-1]
+
+    try:
+        yield run
+    finally:
+        for each in opened:
+            each.close()
 
 
 @pytest.fixture
 def terminal(home: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     """Runs ``capsule`` with arguments in a terminal of its own."""
-    opened: list[Terminal] = []
+    with _terminals(home, tmp_path) as run:
+        yield run
 
-    def run(*arguments: str, env: dict[str, str] | None = None) -> Terminal:
-        opened.append(Terminal(["-m", "capsule_cli", *arguments], env=home | (env or {}), cwd=tmp_path))
-        return opened[-1]
 
-    yield run
-    for each in opened:
-        each.close()
+@dataclass(frozen=True)
+class Live:
+    """A gateway that runs, and a home that is logged in to it."""
+
+    env: dict[str, str]
+    folder: Path
+
+    def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run ``capsule``; it never has a terminal."""
+        return run_capsule(arguments, self.env, self.folder, stdin)
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A real gateway, started, logged in to and stopped by the commands under test, with the app ``talker`` live."""
+    folder = tmp_path_factory.mktemp("live")
+    live = Live(environment(folder) | {"CAPSULE_GATEWAY_PORT": "0"}, folder)
+    assert (done := live.run("login")).returncode == 0, done.stderr
+    try:
+        live.run("secret", "create", "GITHUB_CLIENT_ID=a", "GITHUB_CLIENT_SECRET=b")
+        deployed = live.run("deploy", f"{APPS / 'talker.py'}:app")
+        assert deployed.returncode == 0, deployed.stderr
+        yield live
+    finally:
+        assert live.run("gateway", "stop").returncode == 0
+
+
+@pytest.fixture
+def terminal_of(live: Live) -> Iterator[Callable[..., Terminal]]:
+    """As ``terminal``, logged in to the ``live`` gateway."""
+    with _terminals(live.env, live.folder) as run:
+        yield run
