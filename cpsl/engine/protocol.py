@@ -42,6 +42,9 @@ OnEvents = Callable[[list[Event]], Awaitable[None]]
 """Takes a turn's events as they come; the engine reads no further from that runtime until it returns."""
 
 
+Answer = Callable[[frames.Question], Awaitable[Any]]
+"""Answers what an app asks. Raises CapsuleError, which becomes the app's error."""
+
 OnLog = Callable[[list[frames.LogRecord]], None]
 """Takes lines that an app printed. Must not block."""
 
@@ -75,7 +78,7 @@ class Runtime(Protocol):
 class Engine(Protocol):
     """Starts, finds and stops runtimes."""
 
-    async def inspect(self, start: frames.Start, on_log: OnLog) -> AppSpec:
+    async def inspect(self, start: frames.Start, answer: Answer, on_log: OnLog) -> AppSpec:
         """Import the app once, in a process of its own, and say what it declares. Raises AppBroken."""
 
     async def runtime(self, place: Place, launch: Launch, *, keep_warm_seconds: int = 0) -> Runtime:

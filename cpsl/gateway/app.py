@@ -58,8 +58,6 @@ def _litestar(gateway: Gateway) -> Litestar:
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,
-        on_startup=[gateway.open],
-        on_shutdown=[gateway.close],
     )
 
 

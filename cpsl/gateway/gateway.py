@@ -68,9 +68,7 @@ class Gateway:
         self.is_ready = True
 
     async def close(self) -> None:
-        """Let what runs end, within ``drain_timeout`` seconds; then stop it. A second call does nothing."""
-        if self.closing.is_set() and not self.is_ready:
-            return
+        """Let what runs end, within ``drain_timeout`` seconds; then stop it."""
         self.closing.set()
         self.is_ready = False
         await self.deploys.close(self.settings.drain_timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 import uvicorn
+import uvloop
 
 from cpsl._version import __version__
 from cpsl.config import write_private
@@ -23,6 +25,7 @@ from cpsl.gateway.app import create_app
 from cpsl.gateway.gateway import Gateway
 from cpsl.gateway.keys import bootstrap_secret, master_key
 from cpsl.gateway.settings import Settings
+from cpsl.gateway.vault import Key
 from cpsl.wire.accounts import Bootstrap
 
 log = logging.getLogger("cpsl.gateway")
@@ -74,32 +77,36 @@ def serve(settings: Settings) -> None:
     with _locked(settings.data_dir), _listening(settings) as listener:
         settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
         _sweep(settings.data_dir)
-        secret = bootstrap_secret()
-        announcement = Announcement(settings, secret)
-        try:
-            _run(Gateway(settings, master_key(settings.data_dir), secret), announcement, listener)
-        finally:
-            announcement.withdraw()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, master_key(settings.data_dir), listener))
 
 
-def _run(gateway: Gateway, announcement: Announcement, listener: socket.socket) -> None:
+async def _serve(settings: Settings, key: Key, listener: socket.socket) -> None:
+    secret = bootstrap_secret()
+    gateway = Gateway(settings, key, secret)
+    announcement = Announcement(settings, secret)
+    try:
+        await gateway.open()
+        await _server(gateway, announcement).serve([listener])
+    finally:
+        announcement.withdraw()
+        await gateway.close()
+
+
+def _server(gateway: Gateway, announcement: Announcement) -> _Server:
     config = uvicorn.Config(
         create_app(gateway),
-        lifespan="on",  # "auto" would serve on after a failed start
+        lifespan="off",
         access_log=False,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         timeout_keep_alive=75,
-        h11_max_incomplete_event_size=64 * 1024,
     )
-    server = _Server(config, gateway, announcement)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal that stopped it once more when it is done, which would end us before we tidy up.
         signal.signal(number, lambda *_: None)
-    server.run(sockets=[listener])
-    if not server.started:
-        raise ConfigError("the gateway did not start; its log says why", code="start_failed")
+    return _Server(config, gateway, announcement)
 
 
 def _make_folders(data_dir: Path) -> None:

@@ -68,6 +68,10 @@ class _Process:
             app = load_app(self._start.entry, self._root)
         except DeployFailed as error:
             self._give_up(broken(error))
+        if self._start.import_only:
+            self._output.finish()
+            self._link.send(frames.Ready(app.spec()))
+            self._exit(0)
         asyncio.run(self._work(app))
         self._exit(0)
 

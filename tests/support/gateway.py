@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import httpx
 import msgspec
 
+import cpsl
+from cpsl import bundle
 from cpsl.wire.accounts import Bootstrap, NewToken
+from cpsl.wire.apps import DeployDone
+
+APPS = Path(__file__).parent.parent / "apps"
 
 
 class GatewayProcess:
@@ -55,6 +62,19 @@ class GatewayProcess:
         with self.http() as http:
             account = http.post("/accounts", json={"email": email, "workspace": workspace}).json()
             return str(http.post("/tokens", json={"account_id": account["id"]}).json()["access_token"])
+
+    def client(self, token: str | None = None, url: str | None = None) -> cpsl.Client:
+        """A client as a script would make it."""
+        return cpsl.Client(token=token or self.token, gateway_url=url or self.url)
+
+    def deploy(self, source: Path, *, name: str = "app.py", entry: str = "app.py:app") -> DeployDone:
+        """Deploy one file as a project of its own."""
+        with tempfile.TemporaryDirectory(dir=self.home) as folder, self.client() as client:
+            shutil.copy(source, Path(folder) / name)
+            archive = bundle.pack(bundle.collect(Path(folder)))
+            *_, last = client.deploys.create(archive, entry)
+        assert isinstance(last, DeployDone), last
+        return last
 
     def http(self, token: str | None = None) -> httpx.Client:
         """A bare HTTP client of its API."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 
 from cpsl.engine.local.process import RuntimeProcess
-from cpsl.engine.protocol import Host, Launch, OnLog, Place
-from cpsl.errors import CapsuleError, GatewayError
+from cpsl.engine.protocol import Answer, Host, Launch, OnLog, Place
 from cpsl.wire import frames
 from cpsl.wire.apps import AppSpec
 
@@ -37,11 +35,10 @@ class LocalEngine:
         """Ask ``host`` what the runtimes ask. Called once, before the first runtime."""
         self._host = host
 
-    async def inspect(self, start: frames.Start, on_log: OnLog) -> AppSpec:
+    async def inspect(self, start: frames.Start, answer: Answer, on_log: OnLog) -> AppSpec:
         """Import the app once, in a process of its own, and say what it declares. Raises AppBroken."""
-        runtime = await RuntimeProcess.start(start, _no_answer, on_log, self._start_timeout)
-        with suppress(CapsuleError):
-            await runtime.stop(_STOP_SECONDS)
+        runtime = await RuntimeProcess.start(start, answer, on_log, self._start_timeout)
+        await runtime.stop(_STOP_SECONDS)
         return runtime.spec
 
     async def runtime(self, place: Place, launch: Launch, *, keep_warm_seconds: int = 0) -> RuntimeProcess:
@@ -108,11 +105,3 @@ class LocalEngine:
                 idle = not runtime.is_busy and now - runtime.last_used > self._keep_warm.get(place, 0)
                 if idle or runtime.ended.is_set():
                     self._retire(place)
-
-
-async def _no_answer(question: frames.Question) -> object:
-    raise GatewayError(
-        "the app asked the gateway for something while it was imported",
-        code="not_running_yet",
-        hint="Do this in @app.boot() or in a handler.",
-    )

@@ -9,17 +9,16 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
 from cpsl.engine.local.link import Link
-from cpsl.engine.protocol import AppBroken, OnEvents, OnLog, RuntimeLost
+from cpsl.engine.protocol import Answer, AppBroken, OnEvents, OnLog, RuntimeLost
 from cpsl.errors import CapsuleError
 from cpsl.wire import frames
 from cpsl.wire.apps import AppSpec
 
-Answer = Callable[[frames.Question], Awaitable[Any]]
 _ENVIRONMENT = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAST_WORDS = 20

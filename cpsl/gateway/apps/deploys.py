@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cpsl import bundle
 from cpsl.engine.protocol import AppBroken, Engine
-from cpsl.errors import CapsuleError, InvalidRequest
+from cpsl.errors import CapsuleError, GatewayError, InvalidRequest
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.channels.service import Channels
@@ -28,7 +28,7 @@ from cpsl.wire.apps import (
     DeployStatus,
     Missing,
 )
-from cpsl.wire.frames import LogRecord, Start
+from cpsl.wire.frames import GetSecret, LogRecord, Question, Start
 from cpsl.wire.ids import new_id
 from cpsl.wire.names import check_secret_name
 from cpsl.wire.resources import CHANNEL_CREDENTIALS
@@ -132,6 +132,9 @@ class Deploys:
             for record in records:
                 report(DeployLog(record.message))
 
+        async def answer(question: Question) -> str:
+            return await self._answer_import(actor, question)
+
         named = [check_secret_name(name) for name in secrets]
         start = Start(
             app="",
@@ -142,7 +145,20 @@ class Deploys:
             isolation=self._settings.isolation,
             import_only=True,
         )
-        return await self._engine.inspect(start, on_log)
+        return await self._engine.inspect(start, answer, on_log)
+
+    async def _answer_import(self, actor: Actor, question: Question) -> str:
+        """While it is imported an app may read secrets, which whoever deploys could read by deploying; no more."""
+        if not isinstance(question, GetSecret):
+            raise GatewayError(
+                "the app asked the gateway for something while it was imported",
+                code="not_running_yet",
+                hint="Do this in @app.boot() or in a handler.",
+            )
+        values = await self._secrets.open(actor.workspace_id, [question.name])
+        if question.name not in values:
+            raise Refused([_secret(question.name)])
+        return values[question.name]
 
 
 async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterator[DeployEvent]:

@@ -15,7 +15,7 @@ from cpsl.gateway.chats import store
 from cpsl.gateway.chats.log import Also
 from cpsl.gateway.chats.turns import LiveTurn, Turns
 from cpsl.gateway.db.database import Database
-from cpsl.gateway.files.service import FileSystems, UserFiles, numbered, safe_name
+from cpsl.gateway.files.service import FileSystems, UserFiles, numbered
 from cpsl.gateway.integrations.service import Integrations, credentials_from, declared, fields_of
 from cpsl.gateway.settings import Settings
 from cpsl.wire.apps import MountSpec
@@ -23,6 +23,7 @@ from cpsl.wire.events import Prompt, PromptClosed
 from cpsl.wire.frames import OpenPrompt, PromptResult, StoredFile
 from cpsl.wire.ids import new_id
 from cpsl.wire.integrations import title
+from cpsl.wire.names import file_name
 from cpsl.wire.turns import PromptAnswer, PromptState
 
 _LONGEST_WAIT = 30 * 24 * 3600.0
@@ -89,7 +90,7 @@ class Prompts:
         live, event, path = await self._open(turn_id, prompt_id)
         if event.kind != "file":
             raise InvalidRequest(f"this prompt takes no file; it waits for: {event.kind}", code="invalid_prompt_answer")
-        clean = safe_name(name)
+        clean = file_name(name)
         _check_file(event, clean, content_type, source.stat().st_size)
         stored = await self._store_file(live, path, source, clean, content_type)
         return await self._close_or_refuse(live, prompt_id, PromptResult("answered", file=stored))

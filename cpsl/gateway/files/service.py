@@ -6,7 +6,6 @@ import asyncio
 import mimetypes
 import os
 import shutil
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from cpsl.gateway.db.database import Database
 from cpsl.gateway.files import store, tree
 from cpsl.wire.frames import StoredFile
 from cpsl.wire.ids import new_id
-from cpsl.wire.names import check_resource_name
+from cpsl.wire.names import check_resource_name, file_name
 from cpsl.wire.resources import Entry, FileSystem, Stored
 
 MAX_SHOWN_BYTES = 16 * 1024 * 1024
@@ -116,7 +115,7 @@ class UserFiles:
             raise TooLarge(f"{name} is over the {MAX_SHOWN_BYTES // 1024**2} MiB that an app may show")
         source = self._folder / new_id("new")
         await asyncio.to_thread(source.write_bytes, data)
-        return await self.keep(app_user_id, source, safe_name(name), content_type)
+        return await self.keep(app_user_id, source, file_name(name), content_type)
 
     async def open(self, app_user_id: str, file_id: str) -> tuple[StoredFile, int]:
         """A file of this user, and a descriptor for reading it. Raises NotFound for another user's."""
@@ -132,18 +131,6 @@ class UserFiles:
             return await asyncio.to_thread(os.pread, descriptor, length, offset)
         finally:
             os.close(descriptor)
-
-
-def safe_name(name: str) -> str:
-    """A file name from outside, made harmless everywhere: a base name, no control or bidi characters."""
-    base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(character for character in base if unicodedata.category(character)[0] != "C").strip(" .")
-    kept = kept.lstrip("-") or "file"
-    stem, dot, suffix = kept.rpartition(".")
-    if not dot or len(suffix.encode()) > 20:
-        stem, dot, suffix = kept, "", ""
-    room = 200 - len(dot + suffix)
-    return stem.encode()[:room].decode(errors="ignore") + dot + suffix
 
 
 def numbered(name: str, attempt: int) -> str:

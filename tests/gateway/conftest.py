@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.support.gateway import APPS, GatewayProcess
+
+
+@pytest.fixture(scope="session")
+def echo(gateway: GatewayProcess) -> GatewayProcess:
+    """The shared gateway with the app ``echo`` deployed."""
+    gateway.deploy(APPS / "echo.py")
+    return gateway

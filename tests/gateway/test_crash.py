@@ -1,0 +1,161 @@
+"""What is left after the worst: kill -9, an orderly stop, two gateways on one directory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+
+import cpsl
+from tests.support.gateway import APPS, GatewayProcess
+
+
+def test_kill_in_the_middle_of_twenty_turns(own_gateway: GatewayProcess) -> None:
+    """Every acknowledged message is kept, every turn ends once, none runs twice, and resuming clients see the end."""
+    own_gateway.deploy(APPS / "echo.py")
+    started = threading.Barrier(21, timeout=30)
+    ends: dict[str, list[cpsl.StreamChunk]] = {}
+
+    def talk(number: int) -> None:
+        with own_gateway.client() as client:
+            chunks = []
+            with pytest.raises(cpsl.AppError):
+                for chunk in client.stream("echo", f"slowly {1000 + number}"):
+                    chunks.append(chunk)
+                    if chunk.text == "piece 2":
+                        started.wait()
+            ends[chunks[0].data["request_id"]] = chunks
+
+    with ThreadPoolExecutor(20) as pool:
+        talking = [pool.submit(talk, number) for number in range(20)]
+        started.wait()
+        own_gateway.kill()
+        own_gateway.start()
+        for each in talking:
+            each.result(timeout=60)
+
+    assert len(ends) == 20
+    with own_gateway.client() as client:
+        for request_id, seen in ends.items():
+            stored = list(_log_of(client, request_id))
+            assert [chunk.id for chunk in seen] == list(range(1, len(seen) + 1))
+            assert [(chunk.id, chunk.data) for chunk in seen] == [(chunk.id, chunk.data) for chunk in stored]
+            assert [chunk.event for chunk in stored].count("error") == 1
+            assert stored[-1].data["code"] == "gateway_restarted"
+            said = client.sessions.get("echo", seen[0].data["session_id"]).messages
+            assert said[0].sender == "user"
+            assert [message.text for message in said[1:4]] == ["piece 0", "piece 1", "piece 2"]
+        assert client.chat("echo", "runs").text == "1"
+
+
+def _log_of(client: cpsl.Client, request_id: str) -> list[cpsl.StreamChunk]:
+    chunks = []
+    with pytest.raises(cpsl.AppError):
+        for chunk in client.turns.events(request_id):
+            chunks.append(chunk)
+    return chunks
+
+
+def test_a_message_that_waited_runs_after_the_restart(own_gateway: GatewayProcess) -> None:
+    own_gateway.deploy(APPS / "echo.py")
+    with own_gateway.client() as client, own_gateway.http() as http:
+        session_id = client.chat("echo", "hi").session_id
+        streams = []
+        for text in ("sleep 30", "hi again"):
+            request = http.build_request("POST", "/app/echo/stream", json={"text": text, "session_id": session_id})
+            streams.append(http.send(request, stream=True))
+            time.sleep(0.2)
+        waiting = streams[1].headers["X-Turn-Id"]
+        own_gateway.kill()
+        own_gateway.start()
+        events = list(client.turns.events(waiting))
+        answer = "".join(chunk.text for chunk in events)
+        cut = client.turns.get(streams[0].headers["X-Turn-Id"])
+    assert answer == "You said: hi again"
+    assert [chunk.event for chunk in events].count("done") == 1
+    assert cut.state == "failed"
+
+
+def test_a_stop_lets_turns_finish(own_gateway: GatewayProcess) -> None:
+    own_gateway.deploy(APPS / "echo.py")
+    with own_gateway.client() as client:
+        stream = client.stream("echo", "sleep 1")
+        first = next(stream)
+        began = time.monotonic()
+        assert own_gateway.stop() == 0
+        assert time.monotonic() - began < 8
+        own_gateway.start()
+        assert "".join(chunk.text for chunk in stream) == "slept"
+    assert first.event == "started"
+    assert not _orphans(own_gateway)
+
+
+def _orphans(gateway: GatewayProcess) -> list[str]:
+    found = subprocess.run(["pgrep", "-f", str(gateway.data_dir)], capture_output=True, text=True, check=False)
+    return [pid for pid in found.stdout.split() if pid != str(gateway.pid)]
+
+
+def test_a_second_gateway_on_the_same_directory_refuses(own_gateway: GatewayProcess) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "cpsl.gateway", "--port", "0"],
+        env=own_gateway.env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "another gateway runs on" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_taken_port_is_named(own_gateway: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = GatewayProcess(tmp_path_factory.mktemp("other"))
+    refused = subprocess.run(
+        [sys.executable, "-m", "cpsl.gateway", "--port", str(own_gateway.port)],
+        env=other.env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert f"port {own_gateway.port} is taken" in refused.stderr
+    assert f"--port {own_gateway.port + 1}" in refused.stderr
+
+
+def test_without_its_master_key_it_does_not_start_and_makes_no_new_one(own_gateway: GatewayProcess) -> None:
+    own_gateway.stop()
+    credentials = own_gateway.home / "config" / "credentials.json"
+    kept = credentials.read_bytes()
+    credentials.unlink()
+    refused = subprocess.run(
+        [sys.executable, "-m", "cpsl.gateway", "--port", "0"],
+        env=own_gateway.env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "master key" in refused.stderr
+    assert not credentials.exists()
+    credentials.write_bytes(msgspec.json.encode(dict.fromkeys(msgspec.json.decode(kept), "QUJD" * 10 + "QUI=")))
+    credentials.chmod(0o600)
+    wrong = subprocess.run(
+        [sys.executable, "-m", "cpsl.gateway", "--port", "0"],
+        env=own_gateway.env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert wrong.returncode == 1
+    credentials.write_bytes(kept)
+    credentials.chmod(0o600)
+    own_gateway.start()

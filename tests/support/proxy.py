@@ -1,0 +1,60 @@
+"""A TCP proxy that cuts connections, as networks do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
+
+
+class CuttingProxy:
+    """Passes bytes on; of what the server answers, cuts each of the first connections after so many bytes."""
+
+    def __init__(self, target: str, cut_after: list[int]) -> None:
+        parts = urlsplit(target)
+        self._target = (parts.hostname or "", parts.port or 80)
+        self._cut_after = list(cut_after)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.cuts = 0
+
+    def serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._pass, args=(client,), daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _pass(self, client: socket.socket) -> None:
+        server = socket.create_connection(self._target)
+        threading.Thread(target=self._upward, args=(client, server), daemon=True).start()
+        left = self._cut_after.pop(0) if self._cut_after else None
+        with suppress(OSError), client, server:
+            while data := server.recv(4096):
+                if left is not None and len(data) >= left:
+                    client.sendall(data[:left])
+                    self.cuts += 1
+                    return
+                client.sendall(data)
+                left = None if left is None else left - len(data)
+
+    @staticmethod
+    def _upward(client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := client.recv(65536):
+                server.sendall(data)
+
+
+@contextmanager
+def cutting_proxy(target: str, cut_after: list[int]) -> Iterator[CuttingProxy]:
+    """A proxy in front of ``target`` for the length of a ``with`` block."""
+    proxy = CuttingProxy(target, cut_after)
+    threading.Thread(target=proxy.serve, daemon=True).start()
+    try:
+        yield proxy
+    finally:
+        proxy.close()
