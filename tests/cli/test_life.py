@@ -6,12 +6,17 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.conftest import Live, Run, environment, run_capsule
+from tests.cli.terminal import CTRL_C, Terminal
 from tests.support.gateway import GatewayProcess
 
 APP = """import cpsl
@@ -214,3 +219,49 @@ def test_quickstart_ends_with_an_answer(tmp_path: Path) -> None:
         assert json.loads(again.stdout)["version"] == 2
     finally:
         run_capsule(["gateway", "stop"], home, tmp_path)
+
+
+def test_a_login_by_code_opens_the_browser_and_waits_for_a_yes(
+    live: Live, terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    url = json.loads(live.run("gateway", "status", "--json").stdout)["url"]
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path / "opened"}\n')
+    browser.chmod(0o755)
+    screen = terminal("login", "--gateway", url, "--profile", "other", env={"BROWSER": str(browser)})
+    screen.wait_for(f"{url}/device")
+    screen.wait_for("Waiting for you")
+    code = screen.screen.partition("Enter")[2].split()[0]
+    form = {"user_code": code, "token": live.run("auth", "token").stdout.strip(), "decision": "approve"}
+    assert httpx.post(f"{url}/device", data=form).is_success
+    assert screen.exit_code() == 0
+    assert "Profile other" in screen.screen
+    assert code in (tmp_path / "opened").read_text()
+
+
+def test_ctrl_c_gives_up_a_login_by_code(live: Live, terminal: Callable[..., Terminal]) -> None:
+    url = json.loads(live.run("gateway", "status", "--json").stdout)["url"]
+    screen = terminal("login", "--gateway", url, env={"BROWSER": "true"})
+    screen.wait_for("Waiting for you")
+    screen.type(CTRL_C)
+    assert screen.exit_code() == 130
+    assert "Error" not in screen.screen
+
+
+def test_ctrl_c_ends_following_a_log(live: Live, terminal_of: Callable[..., Terminal]) -> None:
+    live.run("chat", "talker", "fail")
+    screen = terminal_of("logs", "talker", "-f")
+    screen.wait_for("deliberate")
+    live.run("chat", "talker", "fail")
+    screen.wait_for("deliberate")
+    screen.type(CTRL_C)
+    assert screen.exit_code() == 130
+    assert "Traceback" not in screen.screen.rpartition("deliberate")[2]
+
+
+def test_a_reader_that_goes_away_is_no_error(live: Live) -> None:
+    command = f"{sys.executable} -m capsule_cli logs talker -f | head -1; echo ${{PIPESTATUS[0]}}"
+    live.run("chat", "talker", "fail")
+    live.run("chat", "talker", "fail")
+    done = subprocess.run(["bash", "-c", command], env=live.env, capture_output=True, text=True, timeout=60, check=True)
+    assert not done.stderr
