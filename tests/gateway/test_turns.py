@@ -220,13 +220,13 @@ def test_users_have_runtimes_and_documents_of_their_own(echo: GatewayProcess) ->
 
 
 def test_deleting_a_session_cancels_its_turn(echo: GatewayProcess) -> None:
+    session_id = ""
     with echo.client() as client, echo.client() as other:
         with pytest.raises(cpsl.CapsuleError) as caught:
             for chunk in client.stream("echo", "slowly 200"):
+                session_id = chunk.data.get("session_id", session_id)
                 if chunk.text == "piece 1":
                     other.sessions.delete("echo", session_id)
-                elif chunk.event == "started":
-                    session_id = chunk.data["session_id"]
         assert caught.value.code in ("cancelled", "turn_not_found")
         with pytest.raises(cpsl.NotFound):
             other.sessions.get("echo", session_id)
