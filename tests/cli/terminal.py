@@ -47,6 +47,8 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Press these keys."""
+        if CTRL_C in text:
+            time.sleep(0.2)  # Python misses a signal between writing a prompt and reading the answer
         os.write(self._master, text.encode())
 
     def exit_code(self, seconds: float = 30.0) -> int:

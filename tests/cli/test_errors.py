@@ -75,7 +75,6 @@ def test_foreign_errors_have_codes_too() -> None:
         ["logs", "x"],
         ["chat", "x", "hi"],
         ["auth", "token"],
-        ["logout"],
         ["status"],
     ],
     ids=" ".join,
@@ -86,6 +85,12 @@ def test_not_logged_in_is_one_line_a_hint_and_exit_4(capsule: Run, words: list[s
     assert not done.stdout
     assert "capsule login" in done.stderr
     assert "Error: " in done.stderr
+
+
+def test_there_is_nothing_to_log_out_of(capsule: Run) -> None:
+    done = capsule("logout")
+    assert done.returncode == 4
+    assert "not logged in" in done.stderr
 
 
 def test_an_error_as_json_is_one_object_on_stderr(capsule: Run) -> None:
