@@ -73,6 +73,7 @@ def _dependencies(gateway: Gateway) -> dict[str, Provide]:
         "filesystems": gateway.filesystems,
         "gateway": gateway,
         "prompts": gateway.prompts,
+        "runner": gateway.runner,
         "secrets": gateway.secrets,
         "sessions": gateway.sessions,
         "settings": gateway.settings,

@@ -13,6 +13,7 @@ from cpsl.gateway.apps.service import Apps
 from cpsl.gateway.channels.service import Channels
 from cpsl.gateway.chats.host import GatewayHost
 from cpsl.gateway.chats.prompts import Prompts
+from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.chats.sessions import Sessions
 from cpsl.gateway.chats.turns import Turns
 from cpsl.gateway.collections.service import Collections
@@ -45,13 +46,14 @@ class Gateway:
         self.engine = LocalEngine(start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout)
         self.apps = Apps(self.db, self.engine, self.secrets, self.filesystems, settings)
         self.deploys = Deploys(self.apps, self.engine, self.secrets, self.filesystems, self.channels, settings)
-        self.turns = Turns(self.db, self.engine, self.apps, self.integrations, self.app_logs)
-        self.prompts = Prompts(self.db, self.turns, self.integrations, self.filesystems, self.user_files, settings)
-        self.sessions = Sessions(self.db, self.turns, self.integrations, self.app_logs)
+        self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs)
+        self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
+        self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)
+        self.sessions = Sessions(self.db, self.turns, self.runner, self.integrations, self.app_logs)
         self.engine.serve(
             GatewayHost(
                 self.apps,
-                self.turns,
+                self.runner,
                 self.prompts,
                 self.secrets,
                 self.collections,
@@ -72,7 +74,7 @@ class Gateway:
         self.closing.set()
         self.is_ready = False
         await self.deploys.close(self.settings.drain_timeout)
-        await self.turns.close(self.settings.drain_timeout)
+        await self.runner.close(self.settings.drain_timeout)
         await self.engine.close(self.settings.drain_timeout)
         await self.app_logs.close()
         await asyncio.to_thread(self.db.close)

@@ -11,7 +11,7 @@ from cpsl.errors import AuthError, NotFound
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.chats.prompts import Prompts
-from cpsl.gateway.chats.turns import LiveTurn, Turns
+from cpsl.gateway.chats.running import LiveTurn, Runner
 from cpsl.gateway.collections.service import Collections
 from cpsl.gateway.files.service import UserFiles
 from cpsl.gateway.secrets.service import Secrets
@@ -26,7 +26,7 @@ class GatewayHost:
     def __init__(
         self,
         apps: Apps,
-        turns: Turns,
+        runner: Runner,
         prompts: Prompts,
         secrets: Secrets,
         collections: Collections,
@@ -34,7 +34,7 @@ class GatewayHost:
         app_logs: AppLogs,
     ) -> None:
         self._apps = apps
-        self._turns = turns
+        self._runner = runner
         self._prompts = prompts
         self._secrets = secrets
         self._collections = collections
@@ -84,7 +84,7 @@ class GatewayHost:
         return f"{self._apps.url(version.app)}/files/{stored.file_id}"
 
     def _turn(self, place: Place, request_id: str) -> LiveTurn:
-        live = self._turns.live(request_id)
+        live = self._runner.live(request_id)
         if live is None or live.place != place:
             raise NotFound("this turn has ended", code="turn_not_found")
         return live

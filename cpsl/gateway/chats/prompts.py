@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 from cpsl.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from cpsl.gateway.chats import store
 from cpsl.gateway.chats.log import Also
-from cpsl.gateway.chats.turns import LiveTurn, Turns
+from cpsl.gateway.chats.running import LiveTurn, Runner
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.files.service import FileSystems, UserFiles, numbered
 from cpsl.gateway.integrations.service import Integrations, credentials_from, declared, fields_of
@@ -35,14 +35,14 @@ class Prompts:
     def __init__(
         self,
         db: Database,
-        turns: Turns,
+        runner: Runner,
         integrations: Integrations,
         filesystems: FileSystems,
         user_files: UserFiles,
         settings: Settings,
     ) -> None:
         self._db = db
-        self._turns = turns
+        self._runner = runner
         self._integrations = integrations
         self._filesystems = filesystems
         self._user_files = user_files
@@ -130,7 +130,7 @@ class Prompts:
         row = await self._db.read(lambda connection: store.prompt(connection, turn_id, prompt_id))
         if row is None:
             raise NotFound(f"no prompt {prompt_id[:80]!r} in this turn", code="prompt_not_found")
-        live = self._turns.live(turn_id)
+        live = self._runner.live(turn_id)
         if row.outcome is not None or live is None:
             raise _closed(row)
         return live, msgspec.convert(row.event, Prompt), row.path

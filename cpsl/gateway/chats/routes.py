@@ -14,6 +14,7 @@ from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.chats.log import TurnLog
 from cpsl.gateway.chats.prompts import Prompts
+from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.chats.sessions import Sessions
 from cpsl.gateway.chats.turns import Turns, shown
 from cpsl.gateway.files.service import content_type_of
@@ -124,6 +125,7 @@ async def get_data(
     visitor: Actor | None,
     apps: Apps,
     turns: Turns,
+    runner: Runner,
     sessions: Sessions,
 ) -> Response[bytes]:
     """What a data handler of the app returns, as JSON."""
@@ -135,7 +137,7 @@ async def get_data(
         raise AuthError("this data is for signed-in users", code="authentication_required")
     user = await turns.user(version, visitor)
     integrations = await sessions.integrations(version, user)
-    runtime = await turns.runtime(version, user)
+    runtime = await runner.runtime(version, user)
     response = await runtime.data(name, dict(request.query_params), integrations)
     if response.failure is not None:
         raise sessions.data_error(version, user, response.failure)
@@ -165,10 +167,10 @@ async def get_events(
 
 
 @post("/turns/{request_id:str}/cancel", status_code=200)
-async def cancel_turn(request_id: str, actor: Actor, turns: Turns) -> Turn:
+async def cancel_turn(request_id: str, actor: Actor, turns: Turns, runner: Runner) -> Turn:
     """End a turn; the answer so far stays."""
     await turns.owned(actor, request_id)
-    await turns.cancel(request_id)
+    await runner.cancel(request_id)
     return shown(await turns.owned(actor, request_id))
 
 

@@ -12,6 +12,7 @@ from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.chats import store
+from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.chats.turns import Turns
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.integrations.service import Integrations
@@ -25,9 +26,12 @@ _MESSAGES = 1000
 class Sessions:
     """Conversations, each in reach of its own app user only."""
 
-    def __init__(self, db: Database, turns: Turns, integrations: Integrations, app_logs: AppLogs) -> None:
+    def __init__(
+        self, db: Database, turns: Turns, runner: Runner, integrations: Integrations, app_logs: AppLogs
+    ) -> None:
         self._db = db
         self._turns = turns
+        self._runner = runner
         self._integrations = integrations
         self._app_logs = app_logs
 
@@ -49,7 +53,7 @@ class Sessions:
         """Remove a session; a turn that runs in it is cancelled first."""
         await self._row(version, actor, session_id)
         for turn_id in await self._db.read(lambda connection: store.running_turns(connection, session_id)):
-            await self._turns.cancel(turn_id)
+            await self._runner.cancel(turn_id)
         await self._db.write(lambda connection: store.remove_session(connection, session_id))
 
     async def integrations(self, version: VersionRef, user: AppUser) -> dict[str, Credentials]:

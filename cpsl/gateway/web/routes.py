@@ -70,7 +70,7 @@ async def decide_device(data: Form, accounts: Accounts, devices: Devices) -> Res
 @get("/connect/{turn_id:str}/{prompt_id:str}", media_type=MediaType.HTML)
 async def connect_page(turn_id: str, prompt_id: str, gateway: Gateway) -> Response[str]:
     """Where the link of an integration prompt leads."""
-    live = gateway.turns.live(turn_id)
+    live = gateway.runner.live(turn_id)
     prompt = live.log.prompts.get(prompt_id) if live else None
     if live is None or prompt is None:
         return _page("message.html", 404, title="Not found", message="This request to connect is no longer open.")

@@ -1,0 +1,224 @@
+"""Turns while they run: one after another in a session, side by side otherwise, each ended once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from cpsl.engine.protocol import AppBroken, Engine, Place, Runtime
+from cpsl.errors import CapsuleError, NotFound
+from cpsl.gateway.apps.logs import AppLogs
+from cpsl.gateway.apps.service import Apps, VersionRef
+from cpsl.gateway.chats import store
+from cpsl.gateway.chats.log import Also, TurnLog
+from cpsl.gateway.db.database import Database
+from cpsl.gateway.integrations.service import Integrations
+from cpsl.wire.events import Done, Error, PromptClosed, Status
+from cpsl.wire.frames import AppUser, SessionState, StartTurn, TurnEnded, TurnFailure
+from cpsl.wire.integrations import Credentials
+
+log = logging.getLogger("cpsl.gateway.chats")
+_CANCEL_SECONDS = 0.8
+_WAITS = "Waiting for the message before this one to be answered"
+
+_TOO_MUCH = TurnFailure("answer_too_large", "The app said more than is kept of one answer; it was stopped.")
+
+
+class LiveTurn:
+    """A turn that has not ended, and what it runs in."""
+
+    def __init__(self, turn_id: str, version: VersionRef, user: AppUser, text: str, log: TurnLog) -> None:
+        self.id = turn_id
+        self.version = version
+        self.user = user
+        self.text = text
+        self.log = log
+        self.runtime: Runtime | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.is_cancelled = False
+
+    @property
+    def place(self) -> Place:
+        """Where its handler runs."""
+        return Place(self.version.app_id, self.version.number, self.user.id)
+
+
+class Surroundings(msgspec.Struct):
+    """What a handler finds when its turn begins: its session, and what its user has connected."""
+
+    session: SessionState
+    integrations: dict[str, Credentials]
+
+
+class Runner:
+    """Runs the turns of a gateway."""
+
+    def __init__(
+        self,
+        db: Database,
+        engine: Engine,
+        apps: Apps,
+        integrations: Integrations,
+        app_logs: AppLogs,
+    ) -> None:
+        self._db = db
+        self._engine = engine
+        self._apps = apps
+        self._integrations = integrations
+        self._app_logs = app_logs
+        self._live: dict[str, LiveTurn] = {}
+        self._last_of_session: dict[str, asyncio.Task[None]] = {}
+
+    def live(self, turn_id: str) -> LiveTurn | None:
+        """A turn that has not ended."""
+        return self._live.get(turn_id)
+
+    def start(self, live: LiveTurn, found: Surroundings | None) -> None:
+        """Run a stored turn, after the one before it in its session; ``found`` where it was read already."""
+        self._live[live.id] = live
+        session_id = live.log.session_id
+        before = self._last_of_session.get(session_id)
+        live.task = asyncio.create_task(self._run(live, found, before))
+        self._last_of_session[session_id] = live.task
+        live.task.add_done_callback(lambda task: self._forget(live, task))
+
+    async def cancel(self, turn_id: str) -> None:
+        """End a turn within a second; the answer so far stays. A turn that has ended is left as it is."""
+        live = self._live.get(turn_id)
+        if live is None or live.task is None:
+            return
+        live.is_cancelled = True
+        if live.runtime is not None:
+            live.runtime.cancel(turn_id)
+            await asyncio.wait({live.task}, timeout=_CANCEL_SECONDS)
+        live.task.cancel()
+        await asyncio.wait({live.task})
+
+    async def close(self, timeout: float) -> None:
+        """Let turns end for ``timeout`` seconds; then end those that have not."""
+        tasks = {live.task for live in self._live.values() if live.task is not None}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=timeout)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    async def runtime(self, version: VersionRef, user: AppUser) -> Runtime:
+        """The runtime of an app user. Raises AppBroken, after the app's log has the reason."""
+        place = Place(version.app_id, version.number, user.id)
+        try:
+            return await self._engine.runtime(
+                place,
+                lambda: self._apps.start_frame(version, user),
+                keep_warm_seconds=version.spec.keep_warm_seconds,
+            )
+        except AppBroken as error:
+            self._app_logs.system(place, error.traceback or error.message, "error")
+            raise
+
+    def _forget(self, live: LiveTurn, task: asyncio.Task[None]) -> None:
+        self._live.pop(live.id, None)
+        if self._last_of_session.get(live.log.session_id) is task:
+            del self._last_of_session[live.log.session_id]
+
+    async def _run(self, live: LiveTurn, found: Surroundings | None, before: asyncio.Task[None] | None) -> None:
+        try:
+            if before is not None and not before.done():
+                await self._wait_for(live, before)
+                found = None
+            ended = await self._execute(live, found or await self._surroundings(live))
+        except asyncio.CancelledError:
+            ended = TurnEnded(live.id, failure=self._why_cancelled(live))
+        except CapsuleError as error:
+            ended = TurnEnded(live.id, failure=self._explain(live, error))
+        except Exception:
+            log.exception("turn %s failed", live.id)
+            ended = TurnEnded(live.id, failure=TurnFailure("internal_error", "The gateway failed to run this turn."))
+        await self._finish(live, ended)
+
+    async def _wait_for(self, live: LiveTurn, before: asyncio.Task[None]) -> None:
+        await live.log.add([Status(_WAITS)], in_state(live.id, "queued"))
+        await asyncio.wait({before})
+        await live.log.add_durably([], in_state(live.id, "running"))
+
+    async def _surroundings(self, live: LiveTurn) -> Surroundings:
+        def work(connection: Connection) -> Surroundings:
+            return surroundings(
+                connection, self._integrations, live.version, live.user.id, live.log.session_id, live.id
+            )
+
+        return await self._db.read(work)
+
+    async def _execute(self, live: LiveTurn, found: Surroundings) -> TurnEnded:
+        runtime = await self.runtime(live.version, live.user)
+        live.runtime = runtime
+
+        async def on_events(events: list[Any]) -> None:
+            await live.log.add(events)
+            if live.log.is_over_size:
+                runtime.cancel(live.id)
+
+        turn = StartTurn(live.id, found.session, live.text, found.integrations)
+        return await runtime.turn(turn, on_events)
+
+    async def _finish(self, live: LiveTurn, ended: TurnEnded) -> None:
+        failure = ended.failure if not live.log.is_over_size else _TOO_MUCH
+        state = "done" if failure is None else ("cancelled" if failure.code == "cancelled" else "failed")
+        if failure is not None and failure.traceback:
+            where = {"session_id": live.log.session_id, "request_id": live.id}
+            self._app_logs.system(live.place, failure.traceback.rstrip(), "error", **where)
+
+        def also(connection: Connection) -> None:
+            store.set_turn_state(connection, live.id, state)
+            store.close_prompts(connection, live.id)
+            if ended.data is not None:
+                store.save_data(connection, live.log.session_id, ended.data)
+
+        await live.log.add([PromptClosed(prompt_id, "cancelled") for prompt_id in live.log.prompts])
+        await live.log.close(_final(live, failure), also)
+
+    def _why_cancelled(self, live: LiveTurn) -> TurnFailure:
+        if live.is_cancelled:
+            return TurnFailure("cancelled", "The turn was cancelled.")
+        return TurnFailure("gateway_stopped", "The gateway was stopped while it answered. Please send it again.")
+
+    def _explain(self, live: LiveTurn, error: CapsuleError) -> TurnFailure:
+        where = {"session_id": live.log.session_id, "request_id": live.id}
+        self._app_logs.system(live.place, f"{error.message}\n{error.hint or ''}".rstrip(), "error", **where)
+        message = "The app could not be started." if isinstance(error, AppBroken) else f"{error.message}."
+        return TurnFailure(error.code, message)
+
+
+def in_state(turn_id: str, state: str) -> Also:
+    return lambda connection: store.set_turn_state(connection, turn_id, state)
+
+
+def _final(live: LiveTurn, failure: TurnFailure | None) -> Done | Error:
+    if failure is None:
+        return Done(live.id, live.log.session_id)
+    return Error(failure.code, failure.message, live.id, failure.hint)
+
+
+def surroundings(
+    connection: Connection,
+    integrations: Integrations,
+    version: VersionRef,
+    app_user_id: str,
+    session_id: str,
+    turn_id: str,
+) -> Surroundings:
+    """Read what the handler of a turn will find. Raises NotFound when the session is not this user's, or gone."""
+    row = store.session(connection, app_user_id, session_id)
+    if row is None or row.app_id != version.app_id:
+        raise NotFound(
+            f"no session {session_id[:80]!r} of yours in this app",
+            code="session_not_found",
+            hint="Leave the session out to begin a new conversation.",
+        )
+    connected = integrations.of_user(connection, version.workspace_id, app_user_id)
+    return Surroundings(store.state_for(connection, row, turn_id), connected)
