@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Router, delete, get, post
+from litestar import Request, Response, Router, delete, get, post
 from litestar.params import Parameter
 from litestar.response import Stream
 
@@ -49,7 +49,7 @@ async def list_versions(app: str, actor: Actor, apps: Apps) -> VersionList:
     return VersionList(await apps.versions(actor.workspace_id, app))
 
 
-@get("/apps/{app:str}/logs", media_type="application/json")
+@get("/apps/{app:str}/logs")
 async def get_logs(
     app: str,
     actor: Actor,
@@ -60,12 +60,12 @@ async def get_logs(
     limit: Limit = 100,
     after: int | None = None,
     follow: bool = False,
-) -> LogPage | Stream:
+) -> Response[LogPage] | Stream:
     """The last lines of an app's log; with ``follow``, then those that come, as server-sent events."""
     found = await apps.get(actor.workspace_id, app)
     if follow:
         return sse.stream(_follow(app_logs, found.id, limit, after, settings.heartbeat, closing))
-    return LogPage(await app_logs.page(found.id, limit, after))
+    return Response(LogPage(await app_logs.page(found.id, limit, after)))
 
 
 async def _follow(
