@@ -99,7 +99,13 @@ class Runner:
         await asyncio.wait({live.task})
 
     async def close(self, timeout: float) -> None:
-        """Let turns end for ``timeout`` seconds; then end those that have not."""
+        """Let turns end for ``timeout`` seconds; then end those that have not.
+
+        A turn that waits for a person is ended at once: nobody can answer any more.
+        """
+        for live in self._live.values():
+            if live.log.prompts and live.task is not None:
+                live.task.cancel()
         tasks = {live.task for live in self._live.values() if live.task is not None}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=timeout)
