@@ -33,7 +33,7 @@ def deploy(client: Client, entry: Entry) -> DeployDone:
     spec = describe(entry)
     _refuse_missing(spec, client.deploys.check(spec).missing)
     output.say(f"Deploying {spec.name} from {entry.root}{os.sep}{entry.name}")
-    return _send(client, entry)
+    return _send(client, entry, spec)
 
 
 def _refuse_missing(spec: AppSpec, missing: Iterable[Missing]) -> None:
@@ -49,14 +49,14 @@ def _refuse_missing(spec: AppSpec, missing: Iterable[Missing]) -> None:
     )
 
 
-def _send(client: Client, entry: Entry) -> DeployDone:
+def _send(client: Client, entry: Entry, spec: AppSpec) -> DeployDone:
     from cpsl import bundle
 
     found = bundle.collect(entry.root)
     bundle.check_size(found)
     for name in found.skipped:
         output.whisper(f"  Skipped {name}: not a regular file")
-    with closing(client.deploys.create(_archive(found), entry.name)) as events:
+    with closing(client.deploys.create(_archive(found), entry.name, secrets=spec.secrets)) as events:
         return _follow(events)
 
 

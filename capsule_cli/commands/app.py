@@ -26,7 +26,6 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
             "VERSION": lambda app: _version(_fact(app, "live_version")),
             "URL": lambda app: _fact(app, "url"),
             "UPDATED": lambda app: output.when(_fact(app, "updated_at")),
-            "ID": lambda app: _fact(app, "id"),
         },
         empty="No apps yet. Begin with: capsule quickstart",
     )

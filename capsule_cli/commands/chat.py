@@ -16,6 +16,9 @@ from capsule_cli.options import AppArg, JsonOpt, ProfileOpt
 from capsule_cli.tree import examples, verb
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from capsule_cli.talk.turn import Answer, Turn
     from cpsl.client import Client
 
 cli = verb()
@@ -27,6 +30,7 @@ cli = verb()
         'capsule chat hello "hi"                         (one answer)',
         'cat error.log | capsule chat ops "what broke?" > answer.txt',
         'capsule chat hello "and now?" --session ses_01k9',
+        "capsule chat hello --turn trn_01k9              (go on with a turn that waits for you)",
     )
 )
 def chat(
@@ -39,24 +43,32 @@ def chat(
         str | None,
         typer.Option("--session", metavar="ID", help="Go on with this conversation.", show_default=False),
     ] = None,
+    turn: Annotated[
+        str | None,
+        typer.Option("--turn", metavar="ID", help="Join a turn and answer what it asks.", show_default=False),
+    ] = None,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
     """Talk to an app. Ctrl-C stops an answer, a second Ctrl-C leaves."""
-    message = _message(text)
+    if turn is not None and (text is not None or session is not None):
+        raise UsageError("--turn joins what was said already", hint=f"capsule chat {app} --turn {turn}")
+    message = _message(text) if turn is None else None
     with connect(profile) as client:
-        if message is None:
-            _converse(client, app, session, json=json)
+        if turn is not None:
+            _once(client, app, lambda one: one.join(turn), json=json)
+        elif message is not None:
+            _once(client, app, lambda one: one.run(message, session), json=json)
         else:
-            _once(client, app, message, session, json=json)
+            _converse(client, app, session, json=json)
 
 
-def _once(client: Client, app: str, message: str, session: str | None, *, json: bool) -> None:
+def _once(client: Client, app: str, follow: Callable[[Turn], Answer], *, json: bool) -> None:
     from capsule_cli.talk.screen import Screen
     from capsule_cli.talk.turn import Turn
 
     may_ask = ask.has_terminal() and not json
-    answer = Turn(client, app, screen=Screen(silent=json), may_ask=may_ask).run(message, session)
+    answer = follow(Turn(client, app, screen=Screen(silent=json), may_ask=may_ask))
     if answer.cancelled:
         raise KeyboardInterrupt
     if json:

@@ -13,7 +13,6 @@ from cpsl.wire.events import Block, Prompt, PromptClosed, Status
 _CLOSED = {
     "declined": "Declined.",
     "expired": "It took too long: the request has expired.",
-    "cancelled": "Cancelled.",
 }
 
 

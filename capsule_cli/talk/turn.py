@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ class Turn:
         self._app = app
         self._screen = screen
         self._may_ask = may_ask
+        self._joined = False
         self._open_reply: list[str] = []
         self.answer = Answer("")
         self._interrupts = Interrupts(self._cancel)
@@ -59,11 +60,16 @@ class Turn:
         second Ctrl-C; after the first, the answer comes back with ``cancelled``.
         """
         self.answer.session_id = session_id or ""
+        return self._follow(self._client.stream(self._app, text, session_id=session_id))
+
+    def join(self, request_id: str) -> Answer:
+        """Follow a turn that was begun elsewhere, from its first event to its end; raises as ``run`` does."""
+        self._joined = True
+        return self._follow(self._client.turns.events(request_id))
+
+    def _follow(self, stream: Iterator[StreamChunk]) -> Answer:
         try:
-            with (
-                self._interrupts,
-                closing(self._client.stream(self._app, text, session_id=session_id)) as chunks,
-            ):
+            with self._interrupts, closing(stream) as chunks:
                 for chunk in chunks:
                     self._take(chunk)
         except CapsuleError:
@@ -106,11 +112,18 @@ class Turn:
         self._open_reply = []
 
     def _prompt(self, event: Prompt) -> None:
+        if self._joined and not self._waits_for(event):
+            return
         if not self._may_ask:
             raise self._nobody_there(event)
         self._screen.prompt(event)
         with self._interrupts.asking():
             answers.answer(self._client, self.answer.request_id, event)
+
+    def _waits_for(self, event: Prompt) -> bool:
+        # The log of a turn that is joined late begins with prompts that somebody may have answered.
+        waiting = self._client.turns.get(self.answer.request_id).prompt
+        return waiting is not None and waiting.prompt_id == event.prompt_id
 
     def _nobody_there(self, prompt: Prompt) -> PromptRequired:
         link = f"Open {prompt.link} , or answer" if prompt.link else "Answer"
@@ -119,7 +132,7 @@ class Turn:
             prompt=msgspec.to_builtins(prompt),
             session_id=self.answer.session_id,
             request_id=self.answer.request_id,
-            hint=f"{link} it in a terminal: capsule chat {self._app} --session {self.answer.session_id}",
+            hint=f"{link} it in a terminal: capsule chat {self._app} --turn {self.answer.request_id}",
         )
 
     def _cancel(self, request_id: str) -> None:

@@ -135,12 +135,13 @@ class Deploys(_Noun):
         """What the spec names that the workspace has not."""
         return await self._driver.run(flows.call(self._gateway, calls.check_deploy(spec)))
 
-    def create(self, archive: Content, entry: str) -> AsyncIterator[apps.DeployEvent]:
+    def create(self, archive: Content, entry: str, *, secrets: Iterable[str] = ()) -> AsyncIterator[apps.DeployEvent]:
         """Send an archive (``cpsl.bundle.pack``) and deploy ``entry`` (``app.py:app``); what happens, as it happens.
 
-        The last event is a DeployDone. After a DeployError it raises DeployFailed; StreamCut when it was cut off.
+        ``secrets`` names those that must be in the environment when the app is imported. The last event is a
+        DeployDone. After a DeployError it raises DeployFailed; StreamCut when it was cut off.
         """
-        return self._driver.iterate(streams.deploy(self._gateway, archive, entry))
+        return self._driver.iterate(streams.deploy(self._gateway, archive, entry, secrets))
 
 
 class Sessions(_Noun):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -68,7 +69,7 @@ def new_turn(
     timeout: float | None = None,
 ) -> Flow[None]:
     """Sends a message; emits its turn's StreamChunks. The key makes sending it again safe: it is the same turn."""
-    headers = {**EVENT_STREAM, **calls.JSON, "Idempotency-Key": idempotency_key or f"cpsl-{secrets.token_hex(16)}"}
+    headers = {**EVENT_STREAM, **calls.JSON, "Idempotency-Key": idempotency_key or f"cpsl-{uuid.uuid4().hex}"}
     wanted = calls.body(ChatRequest(text, session_id))
     first = Request("POST", f"/app/{calls.segment(app)}/stream", content=wanted, headers=headers, repeatable=True)
     turn = _Turn()
@@ -122,10 +123,11 @@ def app_log(gateway: Gateway, app: str, limit: int) -> Flow[None]:
     return follow(gateway, subject)
 
 
-def deploy(gateway: Gateway, archive: Any, entry: str) -> Flow[None]:
+def deploy(gateway: Gateway, archive: Any, entry: str, secrets: Iterable[str]) -> Flow[None]:
     """Sends an archive; emits the DeployEvents. Raises DeployFailed after a DeployError."""
     headers = {**EVENT_STREAM, "Content-Type": "application/gzip"}
-    request = Request("POST", "/deploys", {"entry": entry}, archive, headers)
+    query = {"entry": entry, "secret_names": ",".join(secrets)}
+    request = Request("POST", "/deploys", query, archive, headers)
     return once(gateway, request, lambda received: _decode_deploy(received.data), _deploy_ended)
 
 

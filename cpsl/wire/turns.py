@@ -40,7 +40,10 @@ class ChatReply(msgspec.Struct, omit_defaults=True):
 
 
 class Turn(msgspec.Struct, omit_defaults=True):
-    """``GET /turns/{request_id}``. ``state``: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
+    """``GET /turns/{request_id}``. ``state``: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``.
+
+    ``prompt`` is what it waits for, if it waits for a person.
+    """
 
     request_id: str
     session_id: str
@@ -50,6 +53,7 @@ class Turn(msgspec.Struct, omit_defaults=True):
     text: str
     created_at: float
     ended_at: float | None = None
+    prompt: Prompt | None = None
 
 
 class Message(msgspec.Struct, omit_defaults=True):

@@ -192,3 +192,22 @@ def test_an_app_cannot_steer_the_terminal(terminal_of: Open) -> None:
 def test_what_does_not_exist(live: Live) -> None:
     assert live.run("chat", "nope", "hi").returncode == 3
     assert live.run("chat", "talker", "hi", "--session", "ses_nope").returncode == 3
+
+
+def test_a_turn_that_waits_is_joined_and_answered(live: Live, terminal_of: Open) -> None:
+    asked = live.run("chat", "talker", "box", "--json")
+    turn = json.loads(asked.stderr)["error"]["request_id"]
+    assert f"capsule chat talker --turn {turn}" in asked.stderr
+    screen = terminal_of("chat", "talker", "--turn", turn)
+    screen.wait_for("Need the box")
+    screen.wait_for("User (hidden): ")
+    screen.type(CTRL_D)
+    assert screen.exit_code() == 7
+    again = live.run("chat", "talker", "--turn", turn)
+    assert again.returncode == 7
+    assert "waits for a person" not in again.stderr
+
+
+def test_a_turn_cannot_be_joined_with_something_to_say(live: Live) -> None:
+    assert live.run("chat", "talker", "hi", "--turn", "trn_x").returncode == 2
+    assert live.run("chat", "talker", "--turn", "trn_x").returncode == 3

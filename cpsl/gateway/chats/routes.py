@@ -145,9 +145,9 @@ async def get_data(
 
 
 @get("/turns/{request_id:str}")
-async def get_turn(request_id: str, actor: Actor, turns: Turns) -> Turn:
+async def get_turn(request_id: str, actor: Actor, turns: Turns, runner: Runner) -> Turn:
     """How a turn stands."""
-    return shown(await turns.owned(actor, request_id))
+    return shown(await turns.owned(actor, request_id), runner.live(request_id))
 
 
 @get("/turns/{request_id:str}/events")
@@ -171,7 +171,7 @@ async def cancel_turn(request_id: str, actor: Actor, turns: Turns, runner: Runne
     """End a turn; the answer so far stays."""
     await turns.owned(actor, request_id)
     await runner.cancel(request_id)
-    return shown(await turns.owned(actor, request_id))
+    return shown(await turns.owned(actor, request_id), runner.live(request_id))
 
 
 @post("/turns/{request_id:str}/prompts/{prompt_id:str}", status_code=200)

@@ -146,7 +146,7 @@ class Turns:
         await log.close(final, also)
 
 
-def shown(row: Row[Any]) -> Turn:
+def shown(row: Row[Any], live: LiveTurn | None) -> Turn:
     """A turn as HTTP shows it."""
     return Turn(
         request_id=row.id,
@@ -157,6 +157,7 @@ def shown(row: Row[Any]) -> Turn:
         text=row.text,
         created_at=row.created_at,
         ended_at=row.ended_at,
+        prompt=next(iter(live.log.prompts.values()), None) if live else None,
     )
 
 
