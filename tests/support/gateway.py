@@ -49,10 +49,13 @@ class GatewayProcess:
         self._wait_until_ready()
         self.token = self.token or self.log_in().access_token
 
+    def bootstrap(self) -> Bootstrap:
+        """What it left for its owner."""
+        return msgspec.json.decode((self.data_dir / "bootstrap.json").read_bytes(), type=Bootstrap)
+
     def log_in(self) -> NewToken:
         """A token of the owner, by the bootstrap file."""
-        bootstrap = msgspec.json.decode((self.data_dir / "bootstrap.json").read_bytes(), type=Bootstrap)
-        body = {"bootstrap_secret": bootstrap.bootstrap_secret}
+        body = {"bootstrap_secret": self.bootstrap().bootstrap_secret}
         response = httpx.post(f"{self.url}/api/v1/auth/local", json=body)
         assert response.is_success, response.text
         return msgspec.json.decode(response.content, type=NewToken)
