@@ -79,6 +79,7 @@ _ROWS = (
     Setting("gateway_host", str, "127.0.0.1", "Address that the gateway listens on."),
     Setting("gateway_port", _port, 1980, "Port that the gateway listens on."),
     Setting("data_dir", str, "", "Where the gateway keeps its data; the platform's own place, if empty."),
+    Setting("database_url", str, "", "PostgreSQL URL of the gateway's store; a file in the data directory, if empty."),
     Setting("keyring", _keyring_mode, "auto", "Keep tokens in the system's keyring: auto, on or off."),
     Setting("keyring_timeout", _seconds, 2.0, "Seconds that the keyring may take to prove that it works."),
     Setting("allow_http", _flag, False, "Send tokens over plain http to hosts other than this machine."),

@@ -14,20 +14,34 @@ from cpsl.gateway.settings import Settings
 
 def main() -> int:
     """Serve with the settings of this machine and of argv; an error is one line on standard error, and status 1."""
-    parser = argparse.ArgumentParser(prog="python -m cpsl.gateway")
-    parser.add_argument("--host", default=config.get("gateway_host"))
-    parser.add_argument("--port", type=int, default=config.get("gateway_port"))
-    parser.add_argument("--data-dir", type=Path, default=None)
-    parser.add_argument("--isolation", choices=("namespaces", "none"), default="namespaces")
-    given = parser.parse_args()
     configure_logging()
-    data_dir = (given.data_dir or config.data_dir()).absolute()
     try:
-        serve(Settings(data_dir=data_dir, host=given.host, port=given.port, isolation=given.isolation))
+        serve(_settings())
     except CapsuleError as error:
         sys.stderr.write(f"{error.message}\n{error.hint or ''}".rstrip() + "\n")
         return 1
     return 0
+
+
+def _settings() -> Settings:
+    parser = argparse.ArgumentParser(prog="python -m cpsl.gateway")
+    parser.add_argument("--host", default=config.get("gateway_host"))
+    parser.add_argument("--port", type=int, default=config.get("gateway_port"))
+    parser.add_argument("--data-dir", type=Path, default=None)
+    parser.add_argument(
+        "--database-url",
+        default=config.get("database_url"),
+        help="PostgreSQL instead of a file in the data directory; with a password in it, set CAPSULE_DATABASE_URL",
+    )
+    parser.add_argument("--isolation", choices=("namespaces", "none"), default="namespaces")
+    given = parser.parse_args()
+    return Settings(
+        data_dir=(given.data_dir or config.data_dir()).absolute(),
+        host=given.host,
+        port=given.port,
+        database_url=given.database_url,
+        isolation=given.isolation,
+    )
 
 
 if __name__ == "__main__":

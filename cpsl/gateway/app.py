@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Litestar, Request, Router
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -14,12 +17,13 @@ from litestar.types import ASGIApp
 from cpsl._version import __version__
 from cpsl.errors import AuthError, NotLoggedIn
 from cpsl.gateway.accounts import routes as accounts
-from cpsl.gateway.accounts.service import Actor
+from cpsl.gateway.accounts.service import REFUSAL, REFUSAL_HINT, Actor
 from cpsl.gateway.apps import routes as apps
 from cpsl.gateway.channels import routes as channels
 from cpsl.gateway.chats import routes as chats
 from cpsl.gateway.files import routes as files
 from cpsl.gateway.gateway import Gateway
+from cpsl.gateway.http.body import StrictRequest
 from cpsl.gateway.http.headers import careful_headers
 from cpsl.gateway.http.hosts import local_hosts
 from cpsl.gateway.http.problems import HANDLERS
@@ -27,6 +31,7 @@ from cpsl.gateway.secrets import routes as secrets
 from cpsl.gateway.web import routes as web
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
+Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 def create_app(gateway: Gateway) -> ASGIApp:
@@ -39,6 +44,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
 
 
 def _litestar(gateway: Gateway) -> Litestar:
+    login = Router("/api/v1", route_handlers=[accounts.login_router])
     api = Router(
         "/api/v1",
         route_handlers=[
@@ -50,14 +56,17 @@ def _litestar(gateway: Gateway) -> Litestar:
             chats.router,
         ],
         security=[{"token": []}],
+        guards=[_authenticated],
     )
     return Litestar(
-        route_handlers=[api, web.router],
+        route_handlers=[login, api, web.router],
+        request_class=StrictRequest,
         dependencies=_dependencies(gateway),
         exception_handlers=HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,
+        state=State({"gateway": gateway}),
     )
 
 
@@ -80,20 +89,10 @@ def _dependencies(gateway: Gateway) -> dict[str, Provide]:
         "turns": gateway.turns,
     }
 
-    async def actor(request: Request[Any, Any, Any]) -> Actor:
-        found = await visitor(request)
-        if found is None:
-            raise NotLoggedIn("this needs a token", hint="Log in with: capsule login")
-        return found
-
-    async def visitor(request: Request[Any, Any, Any]) -> Actor | None:
-        token = _bearer_token(request)
-        return None if token is None else await gateway.accounts.authenticate(token)
-
     return {
         **{name: Provide(_constant(part), sync_to_thread=False) for name, part in parts.items()},
-        "actor": Provide(actor),
-        "visitor": Provide(visitor),
+        "actor": Provide(_actor, sync_to_thread=False),
+        "visitor": Provide(_visitor, sync_to_thread=False),
     }
 
 
@@ -101,14 +100,33 @@ def _constant(part: Any) -> Any:
     return lambda: part
 
 
-def _bearer_token(request: Request[Any, Any, Any]) -> str | None:
-    """The token of ``Authorization: Bearer`` (RFC 6750), or None without the header."""
-    given = request.headers.getall("authorization", [])
+async def _authenticated(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Find out who asks, before anything of the request's body is read: a handler that takes an ``actor`` needs one."""
+    token = _bearer_token(connection)
+    gateway: Gateway = connection.app.state.gateway
+    connection.state.actor = None if token is None else await gateway.accounts.authenticate(token)
+    if token is None and "actor" in handler.parsed_fn_signature.parameters:
+        raise NotLoggedIn("this needs a token", hint="Log in with: capsule login")
+
+
+def _actor(request: Request[Any, Any, Any]) -> Actor:
+    actor: Actor = request.state.actor
+    return actor
+
+
+def _visitor(request: Request[Any, Any, Any]) -> Actor | None:
+    visitor: Actor | None = request.state.actor
+    return visitor
+
+
+def _bearer_token(connection: Connection) -> str | None:
+    """The token of ``Authorization: Bearer`` (RFC 6750), or None without the header. Raises AuthError."""
+    given = connection.headers.getall("authorization", [])
     if not given:
         return None
     scheme, _, token = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != "bearer" or not token.strip():
-        raise AuthError("the Authorization header must be one 'Bearer' and a token", hint="Log in with: capsule login")
+        raise AuthError(REFUSAL, hint=REFUSAL_HINT)  # as for every other token that is no good
     return token.strip()
 
 

@@ -23,6 +23,7 @@ from cpsl.config import write_private
 from cpsl.errors import ConfigError, Conflict
 from cpsl.gateway.app import create_app
 from cpsl.gateway.gateway import Gateway
+from cpsl.gateway.http.protocol import CarefulProtocol
 from cpsl.gateway.keys import bootstrap_secret, master_key
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.vault import Key
@@ -96,6 +97,7 @@ async def _serve(settings: Settings, key: Key, listener: socket.socket) -> None:
 def _server(gateway: Gateway, announcement: Announcement) -> _Server:
     config = uvicorn.Config(
         create_app(gateway),
+        http=CarefulProtocol,
         lifespan="off",
         access_log=False,
         log_config=None,

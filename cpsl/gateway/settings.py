@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import URL
 
 from cpsl.wire.apps import MAX_BUNDLE_BYTES
 
@@ -15,6 +16,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``host`` and ``port`` to listen on; ``data_dir`` holds everything that it keeps; ``database_url`` (SQLAlchemy)
     replaces the SQLite file in it; ``public_url`` is how browsers reach it, when that differs from host and port.
     ``isolation`` of runtimes: ``namespaces``, or ``none`` as an explicit choice. Times in seconds, sizes in bytes.
+    The repr leaves ``database_url`` out: it may hold a password.
     """
 
     data_dir: Path
@@ -31,6 +33,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_file_bytes: int = 5 * 1024**3
     max_prompt_file_bytes: int = 512 * 1024**2
 
+    def __repr__(self) -> str:
+        return f"Settings(data_dir={str(self.data_dir)!r}, host={self.host!r}, port={self.port})"
+
     @property
     def url(self) -> str:
         """Where clients and browsers reach this gateway."""
@@ -39,9 +44,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.public_url.rstrip("/") or f"http://{reachable}:{self.port}"
 
     @property
-    def database(self) -> str:
+    def database(self) -> str | URL:
         """The SQLAlchemy URL of the store."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'capsule.db'}"
+        return self.database_url or URL.create("sqlite", database=str(self.data_dir / "capsule.db"))
 
     @property
     def is_local(self) -> bool:

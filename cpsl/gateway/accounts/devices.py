@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import deque
+from collections import defaultdict, deque
 
 from sqlalchemy import Connection
 
-from cpsl.errors import CapsuleError, InvalidRequest, NotFound, RateLimited
+from cpsl.errors import CapsuleError, NotFound, RateLimited
 from cpsl.gateway.accounts import store
-from cpsl.gateway.accounts.service import Accounts, Actor
+from cpsl.gateway.accounts.service import Accounts, Actor, printable
 from cpsl.gateway.accounts.tokens import hash_of
 from cpsl.gateway.db.database import Database
 from cpsl.wire.accounts import DeviceCode, DeviceToken
@@ -20,6 +20,7 @@ _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: no vowels, so no words; 20^
 _LIFE_SECONDS = 600
 _INTERVAL = 5
 _GUESSES, _GUESS_WINDOW = 5, 60.0
+_MOST_WAITING = 1000
 
 
 class TokenRefused(CapsuleError):
@@ -35,40 +36,47 @@ class Devices:
         self._db = db
         self._accounts = accounts
         self._url = url
-        self._misses: deque[float] = deque(maxlen=_GUESSES)
+        self._misses: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_GUESSES))
 
     async def begin(self, client_name: str) -> DeviceCode:
-        """Codes for a client that wants to log in."""
+        """Codes for a client that wants to log in. Raises RateLimited while very many wait already."""
         device_code = secrets.token_urlsafe(32)
         letters = "".join(secrets.choice(_LETTERS) for _ in range(8))
         row = {
             "hash": hash_of(device_code),
             "user_code": letters,
-            "client_name": client_name[:200],
+            "client_name": printable(client_name),
             "state": "pending",
             "interval": _INTERVAL,
             "expires_at": time.time() + _LIFE_SECONDS,
         }
-        await self._db.write(lambda connection: store.add_device_code(connection, row))
+
+        def work(connection: Connection) -> None:
+            if store.forget_old_devices(connection) >= _MOST_WAITING:
+                raise RateLimited("too many logins wait for approval", retry_after=_LIFE_SECONDS / 10)
+            store.add_device_code(connection, row)
+
+        await self._db.write(work)
         shown = f"{letters[:4]}-{letters[4:]}"
         page = f"{self._url}/device"
         return DeviceCode(device_code, shown, page, f"{page}?user_code={shown}", _LIFE_SECONDS, _INTERVAL)
 
-    async def waiting(self, user_code: str) -> store.AnyRow:
-        """The pending login behind a code that a person typed. Raises NotFound, or RateLimited for guessing."""
-        recent = [miss for miss in self._misses if miss > time.monotonic() - _GUESS_WINDOW]
+    async def waiting(self, actor: Actor, user_code: str) -> store.AnyRow:
+        """The pending login behind a code that ``actor`` typed. Raises NotFound, or RateLimited for guessing."""
+        misses = self._misses[actor.account_id]
+        recent = [miss for miss in misses if miss > time.monotonic() - _GUESS_WINDOW]
         if len(recent) >= _GUESSES:
             raise RateLimited("too many wrong codes", retry_after=_GUESS_WINDOW, hint="Wait a minute, then try again.")
         letters = "".join(character for character in user_code[:32].upper() if character in _LETTERS)
         row = await self._db.read(lambda connection: store.device_by_user_code(connection, letters))
         if row is None or row.state != "pending" or row.expires_at <= time.time():
-            self._misses.append(time.monotonic())
+            misses.append(time.monotonic())
             raise NotFound("no login waits for this code", hint="Check the code in your terminal, or start again.")
         return row
 
     async def decide(self, actor: Actor, user_code: str, *, approve: bool) -> None:
         """Approve or deny a pending login as ``actor``. Of two decisions at once, one wins; NotFound for the other."""
-        row = await self.waiting(user_code)
+        row = await self.waiting(actor, user_code)
         values = {"state": "approved" if approve else "denied", "account_id": actor.account_id}
         changed = await self._db.write(
             lambda connection: store.change_device(connection, bytes(row.hash), "pending", **values)
@@ -81,20 +89,24 @@ class Devices:
         if grant_type != GRANT_TYPE:
             raise TokenRefused(f"this endpoint takes the grant type {GRANT_TYPE}", code="unsupported_grant_type")
         if not device_code:
-            raise InvalidRequest("device_code is missing")
+            raise TokenRefused("device_code is missing", code="invalid_request")
         key = hash_of(device_code)
         row = await self._db.read(lambda connection: store.device_code(connection, key))
-        if row is None:
-            raise TokenRefused("this device code is not known, or was used already", code="invalid_grant")
+        if row is None or row.state == "used":
+            raise _used_or_unknown()
         if row.expires_at <= time.time():
             raise TokenRefused("the code has expired", code="expired_token")
         if row.state == "pending":
             await self._refuse_poll(row)
         if row.state != "approved":
             raise TokenRefused("the login was denied", code="access_denied")
-        if not await self._db.write(lambda c: store.change_device(c, key, "approved", state="used")):
-            raise TokenRefused("this device code was used already", code="invalid_grant")
-        issued = await self._accounts.issue(row.account_id, row.client_name or "device login")
+        return await self._db.write(lambda connection: self._redeem(connection, row))
+
+    def _redeem(self, connection: Connection, row: store.AnyRow) -> DeviceToken:
+        # In one transaction: a code that is used up has given its token, however the gateway ends.
+        if not store.change_device(connection, bytes(row.hash), "approved", state="used"):
+            raise _used_or_unknown()
+        issued = self._accounts.issue_in(connection, row.account_id, row.client_name or "device login")
         return DeviceToken(issued.access_token, "Bearer", issued.workspace)
 
     async def _refuse_poll(self, row: store.AnyRow) -> None:
@@ -110,3 +122,7 @@ class Devices:
         if too_fast:
             raise TokenRefused(f"poll every {interval} seconds", code="slow_down")
         raise TokenRefused("nobody has approved this login yet", code="authorization_pending")
+
+
+def _used_or_unknown() -> TokenRefused:
+    return TokenRefused("this device code is not known, or was used already", code="invalid_grant")

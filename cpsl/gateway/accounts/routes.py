@@ -82,12 +82,16 @@ async def create_account(data: AccountCreate, actor: Actor, accounts: Accounts) 
     return await accounts.add_account(actor, data)
 
 
+login_router = Router(
+    "",
+    route_handlers=[login_local, begin_device_login, finish_device_login],
+    tags=["accounts"],
+)
+"""What is asked without a token, because it gives one."""
+
 router = Router(
     "",
     route_handlers=[
-        login_local,
-        begin_device_login,
-        finish_device_login,
         me,
         list_tokens,
         create_token,

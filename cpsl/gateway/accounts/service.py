@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 import re
 import time
 
@@ -21,9 +22,13 @@ from cpsl.wire.ids import new_id
 from cpsl.wire.names import check_resource_name
 
 _TRUSTED_SECONDS = 5.0
+_LONGEST_LIFE_SECONDS = 10 * 366 * 24 * 3600
+_NAME_LENGTH = 200
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,255}\Z")
 OWNER_EMAIL = "owner@localhost"
 WORKSPACE = "default"
+REFUSAL = "the token is not valid for this gateway, or no longer"
+REFUSAL_HINT = "Log in again: capsule login"
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -50,6 +55,7 @@ class Accounts:
         self._vault = vault
         self._bootstrap_hash = hash_of(bootstrap_secret)
         self._trusted: dict[bytes, tuple[float, Actor]] = {}
+        self._revoked = 0
 
     async def set_up(self) -> None:
         """Make the first workspace and its owner; check that the master key opens what is there."""
@@ -82,29 +88,33 @@ class Accounts:
 
     async def issue(self, account_id: str, name: str, expires_in: int | None = None) -> NewToken:
         """Make a token for an account; the only time that it is seen. ``expires_in`` in seconds."""
+        return await self._db.write(lambda connection: self.issue_in(connection, account_id, name, expires_in))
+
+    @staticmethod
+    def issue_in(connection: Connection, account_id: str, name: str, expires_in: int | None = None) -> NewToken:
+        """The same as part of a larger write. Raises NotFound when the account is gone."""
+        account = store.account(connection, account_id)
+        if account is None:
+            raise NotFound(f"no account {account_id[:80]!r} on this gateway")
         secret = new_token()
         expires_at = time.time() + expires_in if expires_in else None
-
-        def work(connection: Connection) -> NewToken:
-            row = store.add_token(connection, account_id, hash_of(secret), name[:200], expires_at)
-            account = store.account(connection, account_id)
-            assert account is not None
-            return NewToken(secret, _token(row), account.workspace)
-
-        return await self._db.write(work)
+        row = store.add_token(connection, account_id, hash_of(secret), printable(name), expires_at)
+        return NewToken(secret, _token(row), account.workspace)
 
     async def create_token(self, actor: Actor, wanted: TokenCreate) -> NewToken:
         """A further token: for yourself, or (owner only) for another account of this gateway."""
         account_id = wanted.account_id or actor.account_id
         if account_id != actor.account_id:
             self._require_owner(actor)
-            if await self._db.read(lambda connection: store.account(connection, account_id)) is None:
-                raise NotFound(f"no account {account_id!r} on this gateway")
-        if wanted.expires_in is not None and wanted.expires_in < 1:
-            raise InvalidRequest("expires_in must be at least one second")
+        if wanted.expires_in is not None and not 1 <= wanted.expires_in <= _LONGEST_LIFE_SECONDS:
+            raise InvalidRequest(
+                f"expires_in must be between 1 and {_LONGEST_LIFE_SECONDS} seconds",
+                hint="Leave it out for a token that does not expire.",
+            )
         return await self.issue(account_id, wanted.name or "token", wanted.expires_in)
 
     async def tokens(self, actor: Actor) -> list[Token]:
+        """The tokens of an account, oldest first, without what proves them."""
         rows = await self._db.read(lambda connection: store.tokens_of(connection, actor.account_id))
         return [_token(row) for row in rows]
 
@@ -112,9 +122,10 @@ class Accounts:
         """Revoke a token of yours, at once. ``current`` is the one that asks."""
         token_id = actor.token_id if token_id == "current" else token_id
         deleted = await self._db.write(lambda connection: store.delete_token(connection, actor.account_id, token_id))
+        self._revoked += 1
         self._trusted.clear()
         if not deleted:
-            raise NotFound(f"no token {token_id!r}")
+            raise NotFound(f"no token {token_id[:80]!r}")
 
     async def add_account(self, actor: Actor, wanted: AccountCreate) -> Account:
         """Let someone else use this gateway, in your workspace or in one of their own (made if it is new)."""
@@ -130,8 +141,10 @@ class Accounts:
             raise Conflict(f"there is an account {wanted.email!r} already", code="account_exists") from None
 
     async def me(self, actor: Actor) -> Me:
-        rows = await self._db.read(lambda connection: store.tokens_of(connection, actor.account_id))
-        token = next(_token(row) for row in rows if row.id == actor.token_id)
+        """Who asks, and with which token. Raises AuthError when the token was revoked a moment ago."""
+        token = next((token for token in await self.tokens(actor) if token.id == actor.token_id), None)
+        if token is None:
+            raise _refused()
         account = Account(actor.account_id, actor.email, actor.role, actor.workspace)
         return Me(account, token, actor.workspace, __version__)
 
@@ -140,14 +153,14 @@ class Accounts:
         return self._vault.unlock(workspace_id, store.workspace_key(connection, workspace_id))
 
     async def _look_up(self, key: bytes) -> Actor:
+        revoked = self._revoked
         row = await self._db.read(lambda connection: store.token_with_account(connection, key))
         if row is None or (row.expires_at is not None and row.expires_at <= time.time()):
             raise _refused()
         actor = Actor(row.account_id, row.email, row.role, row.workspace_id, row.workspace, row.id)
-        lasts = _TRUSTED_SECONDS
-        if row.expires_at is not None:
-            lasts = min(lasts, row.expires_at - time.time())
-        self._trusted[key] = (time.monotonic() + lasts, actor)
+        if revoked == self._revoked:  # else this very token may have been revoked after it was read
+            left = (row.expires_at or math.inf) - time.time()
+            self._trusted[key] = (time.monotonic() + min(_TRUSTED_SECONDS, left), actor)
         await self._db.write(lambda connection: store.touch_token(connection, row.id))
         return actor
 
@@ -166,7 +179,12 @@ class Accounts:
 
 
 def _refused() -> AuthError:
-    return AuthError("the token is not valid for this gateway, or no longer", hint="Log in again: capsule login")
+    return AuthError(REFUSAL, hint=REFUSAL_HINT)
+
+
+def printable(name: str) -> str:
+    """A name that someone gave, without what would move a terminal's cursor or break a line of a log."""
+    return "".join(character for character in name if character.isprintable())[:_NAME_LENGTH]
 
 
 def _token(row: store.AnyRow) -> Token:

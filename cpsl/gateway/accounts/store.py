@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from cpsl.gateway.db.schema import accounts, device_codes, tokens, workspaces
 from cpsl.wire.ids import new_id
@@ -104,8 +104,15 @@ def touch_token(connection: Connection, token_id: str) -> None:
 
 
 def add_device_code(connection: Connection, row: dict[str, Any]) -> None:
-    connection.execute(delete(device_codes).where(device_codes.c.expires_at < time.time() - 3600))
     connection.execute(device_codes.insert().values(row))
+
+
+def forget_old_devices(connection: Connection) -> int:
+    """Remove the codes that expired an hour ago (until then they can say so); how many still wait."""
+    now = time.time()
+    connection.execute(delete(device_codes).where(device_codes.c.expires_at < now - 3600))
+    waiting = select(func.count()).where(device_codes.c.state == "pending", device_codes.c.expires_at > now)
+    return connection.execute(waiting).scalar_one()
 
 
 def device_code(connection: Connection, code_hash: bytes) -> AnyRow | None:

@@ -3,12 +3,14 @@
 Reads run side by side on a small pool of threads. Writes go through one thread that takes whatever is waiting, runs it
 inside one transaction and commits once ("group commit"): with SQLite's ``synchronous=FULL`` that is what makes
 durability cheap under load, and it is the same code path on PostgreSQL. A write that raises is rolled back to its
-savepoint; its neighbours in the group are not touched.
+savepoint; its neighbours in the group are not touched. When the transaction itself is lost (disk full, connection gone)
+the whole group fails and nothing of it is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -16,11 +18,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from cpsl.errors import CapsuleError, GatewayError, StorageFull
+from cpsl.errors import CapsuleError, ConfigError, GatewayError, InvalidRequest, StorageFull
 
+log = logging.getLogger("cpsl.gateway.db")
 T = TypeVar("T")
 _READERS = 4
 _GROUP = 256
@@ -28,17 +31,25 @@ _STOP = object()
 
 
 class Database:
-    """A store at an SQLAlchemy ``url``. ``close`` waits for the writes under way."""
+    """A store at an SQLAlchemy ``url``. ``close`` waits for the writes under way.
 
-    def __init__(self, url: str) -> None:
-        self.engine = _make_engine(url)
+    Raises ConfigError for a URL that names no database we speak to.
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        self.engine = _make_engine(_parsed(url))
+        self._for_reading = _snapshots(self.engine)
+        self._closing = threading.Lock()
+        self._is_closed = False
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="db-read")
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_groups, name="db-write", daemon=True)
         self._writer.start()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in a read transaction on another thread."""
+        """Run ``work`` in a read transaction on another thread: all that it reads is of one moment."""
+        if self._is_closed:
+            raise _closed()
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
@@ -47,18 +58,23 @@ class Database:
         Cancelling the caller does not undo a write that is already waiting.
         """
         outcome: Future[T] = Future()
-        self._waiting.put((work, outcome))
+        with self._closing:
+            if self._is_closed:
+                raise _closed()
+            self._waiting.put((work, outcome))
         return await asyncio.wrap_future(outcome)
 
     def close(self) -> None:
         """Finish what waits, then release the threads and connections. A second call does nothing."""
-        self._waiting.put(_STOP)
+        with self._closing:
+            self._is_closed = True
+            self._waiting.put(_STOP)
         self._writer.join()
         self._reading.shutdown()
         self.engine.dispose()
 
     def _read(self, work: Callable[[Connection], T]) -> T:
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self._for_reading.connect() as connection:
             return work(connection)
 
     def _write_groups(self) -> None:
@@ -75,7 +91,7 @@ class Database:
     def _commit(self, group: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> None:
         done: list[tuple[Future[Any], Any]] = []
         try:
-            with _translated(), self.engine.connect() as connection:
+            with translated(), self.engine.connect() as connection:
                 connection.execution_options(capsule_writer=True)
                 with connection.begin():
                     for work, outcome in group:
@@ -99,12 +115,16 @@ class Database:
         if alone:
             done.append((outcome, work(connection)))
             return
+        savepoint = connection.begin_nested()
         try:
-            with _translated(), connection.begin_nested():
+            with translated():
                 value = work(connection)
+                savepoint.commit()
         except StorageFull:
             raise
         except Exception as error:
+            # Fails when the transaction is gone, and with it what the neighbours wrote: then none of them may succeed.
+            savepoint.rollback()
             _reject(outcome, error)
         else:
             done.append((outcome, value))
@@ -121,12 +141,15 @@ def _reject(outcome: Future[Any], error: Exception) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turns a driver's errors into ours. IntegrityError passes: whoever inserts knows what it means."""
     try:
         yield
     except IntegrityError:
         raise
+    except (DataError, OverflowError) as error:
+        # A NUL, a number beyond 64 bits, a text longer than its column: what one database takes, another refuses.
+        raise InvalidRequest("a value in the request cannot be stored", code="invalid_value") from error
     except DBAPIError as error:
         raise _store_error(error) from error
 
@@ -138,13 +161,52 @@ def _store_error(error: DBAPIError) -> CapsuleError:
             "the gateway's disk is full; nothing of this request was kept",
             hint="Free space on the disk of the gateway's data directory, then try again.",
         )
-    return GatewayError(f"the gateway's store failed: {reason}", code="store_failed")
+    log.error("the store failed: %r", reason)  # for the operator; a driver's words can quote what was to be stored
+    return GatewayError(
+        "the gateway's store failed", code="store_failed", hint="The reason is in its log: capsule gateway logs"
+    )
 
 
-def _make_engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=_READERS + 1, max_overflow=0, pool_pre_ping=True)
-    engine = create_engine(url, pool_size=_READERS + 1, max_overflow=0)
+def _closed() -> GatewayError:
+    return GatewayError("the gateway is stopping", code="stopping", status=503, hint="Try again in a moment.")
+
+
+def _parsed(url: str | URL) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = URL.create("unknown")
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigError(
+            "the database URL is not one of SQLite or PostgreSQL",  # without the URL: it may hold a password
+            code="invalid_database_url",
+            hint="Use one like postgresql://user@host/name, or none for a file in the data directory.",
+        )
+    return parsed
+
+
+def _snapshots(engine: Engine) -> Engine:
+    """The engine for reads. A SQLite read transaction is a snapshot anyway; PostgreSQL is asked for one."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _make_engine(url: URL) -> Engine:
+    is_sqlite = url.get_backend_name() == "sqlite"
+    # Parameters stay out of errors, and so out of the log: they are people's messages.
+    try:
+        engine = create_engine(
+            url, pool_size=_READERS + 1, max_overflow=0, pool_pre_ping=not is_sqlite, hide_parameters=True
+        )
+    except (ImportError, NoSuchModuleError) as error:
+        raise ConfigError(
+            f"the driver of the database URL is not installed: {error}", code="invalid_database_url"
+        ) from None
+    if not is_sqlite:
+        return engine
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -155,7 +217,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     # write with "database is locked" after it has read.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -16,7 +16,6 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from cpsl.wire.problem import MEDIA_TYPE, Problem
 
 _LOCAL = {"127.0.0.1", "localhost", "::1"}
-_REFUSED = Problem("this gateway does not answer to that host name", 421, "wrong_host")
 
 
 def local_hosts(app: ASGIApp) -> ASGIApp:
@@ -32,7 +31,14 @@ def local_hosts(app: ASGIApp) -> ASGIApp:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    refusal = ASGIResponse(body=msgspec.json.encode(_REFUSED), status_code=_REFUSED.status, media_type=MEDIA_TYPE)
+    problem = Problem(
+        "this gateway does not answer to that host name",
+        421,
+        "wrong_host",
+        hint="Use 127.0.0.1 or localhost.",
+        request_id=str(scope.get("state", {}).get("request_id", "")),
+    )
+    refusal = ASGIResponse(body=msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE)
     await refusal(scope, receive, send)
 
 

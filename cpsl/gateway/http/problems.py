@@ -73,7 +73,10 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
 
 def _explain(error: ValidationException) -> str:
     extra = error.extra if isinstance(error.extra, list) else []
-    parts = [f"{item.get('key', 'body')}: {item.get('message', '')}" for item in extra if isinstance(item, dict)]
+    items = [item for item in extra if isinstance(item, dict)]
+    if any(item.get("key") == "data" and item.get("message") == "'data'" for item in items):
+        return "the request needs a body"  # which the framework only says as the KeyError that it is
+    parts = [f"{item.get('key', 'body')}: {item.get('message', '')}" for item in items]
     return "; ".join(parts) or "the request is not valid"
 
 

@@ -12,6 +12,7 @@ from cpsl.wire.names import check_secret_name
 from cpsl.wire.resources import Secret, SecretsCreate
 
 MAX_VALUE_BYTES = 256 * 1024
+MAX_AT_ONCE = 500
 
 
 class Secrets:
@@ -27,6 +28,8 @@ class Secrets:
 
     async def create(self, actor: Actor, wanted: SecretsCreate) -> list[Secret]:
         """Store all of them, or none. Raises Conflict naming those that exist, unless ``overwrite``."""
+        if not 1 <= len(wanted.secrets) <= MAX_AT_ONCE:
+            raise InvalidRequest(f"between 1 and {MAX_AT_ONCE} secrets are stored at once, not {len(wanted.secrets)}")
         for name, value in wanted.secrets.items():
             check_value(check_secret_name(name), value)
         names = list(wanted.secrets)
@@ -47,7 +50,7 @@ class Secrets:
 
     async def delete(self, actor: Actor, name: str) -> None:
         if not await self._db.write(lambda connection: store.remove(connection, actor.workspace_id, name)):
-            raise NotFound(f"no secret {name!r} in this workspace", hint="List them with: capsule secret list")
+            raise NotFound(f"no secret {name[:80]!r} in this workspace", hint="List them with: capsule secret list")
 
     async def open(self, workspace_id: str, names: list[str]) -> dict[str, str]:
         """The values of those of ``names`` that exist, for a runtime."""
@@ -77,7 +80,7 @@ def _context(workspace_id: str, name: str) -> str:
 
 
 def _exists(names: list[str]) -> Conflict:
-    shown = ", ".join(names)
+    shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
     return Conflict(
         f"already there: {shown}; nothing was stored",
         code="secret_exists",

@@ -11,7 +11,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import File
 
-from cpsl.errors import CapsuleError, NotFound
+from cpsl.errors import CapsuleError, InvalidRequest, NotFound
 from cpsl.gateway.accounts.devices import Devices
 from cpsl.gateway.accounts.service import Accounts
 from cpsl.gateway.apps.service import Apps
@@ -59,6 +59,8 @@ async def decide_device(data: Form, accounts: Accounts, devices: Devices) -> Res
     user_code = data.get("user_code", "")
     approve = data.get("decision") == "approve"
     try:
+        if not approve and data.get("decision") != "deny":
+            raise InvalidRequest("say whether to approve or to deny")
         actor = await accounts.authenticate(data.get("token", "").strip())
         await devices.decide(actor, user_code, approve=approve)
     except CapsuleError as error:
@@ -96,7 +98,8 @@ async def connect_card_page(app: str, integration: str, apps: Apps) -> Response[
 @get("/static/style.css", sync_to_thread=False)
 def style() -> File:
     """The one style sheet."""
-    return File(_STYLE, media_type="text/css", content_disposition_type="inline")
+    headers = {"Cache-Control": "max-age=3600"}
+    return File(_STYLE, media_type="text/css", content_disposition_type="inline", headers=headers)
 
 
 def _page(name: str, status: int = 200, **values: Any) -> Response[str]:
