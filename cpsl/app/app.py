@@ -67,6 +67,7 @@ class App:
         self.handlers = Handlers()
         self.collections: dict[str, CollectionRef] = {}
         self.integrations: dict[str, IntegrationSpec] = {}
+        secrets_named.inject(self.secrets)
 
     # --- what answers ---------------------------------------------------------------------------------------------
 

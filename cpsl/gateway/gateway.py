@@ -44,7 +44,7 @@ class Gateway:
         self.integrations = Integrations(self.accounts)
         self.collections = Collections(self.db)
         self.engine = LocalEngine(start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout)
-        self.apps = Apps(self.db, self.engine, self.secrets, self.filesystems, settings)
+        self.apps = Apps(self.db, self.engine, self.secrets, self.filesystems, self.user_files, settings)
         self.deploys = Deploys(self.apps, self.engine, self.secrets, self.filesystems, self.channels, settings)
         self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs)
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
@@ -66,6 +66,8 @@ class Gateway:
         """Bring the store up to date, and take up what an earlier gateway left unfinished."""
         await asyncio.to_thread(migrate, self.db.engine)
         await self.accounts.set_up()
+        await self.apps.sweep()
+        await self.user_files.sweep()
         await self.turns.recover()
         self.is_ready = True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from cpsl import errors
@@ -28,6 +29,8 @@ class LinkBridge:
 
     async def ask(self, question: frames.Question) -> Any:
         """Ask and wait. Raises the error that the host answered with."""
+        if not self._link.is_attached:  # while the app is imported, maybe on a loop of its own
+            return self.ask_blocking(question)
         return _value(await asyncio.wrap_future(self._link.ask(question)))
 
     def ask_blocking(self, question: frames.Question) -> Any:
@@ -43,14 +46,17 @@ def _value(result: frames.Result) -> Any:
 
 def _error(given: frames.CallError) -> errors.CapsuleError:
     """The error of the class that owns the code; else of the class that such codes belong to by their name."""
-    kind = _OWNERS.get(given.code)
-    if kind is None and (given.code.endswith("not_found") or given.code.startswith("unknown_")):
-        kind = errors.NotFound
-    elif kind is None and given.code.startswith("invalid_"):
-        kind = errors.InvalidRequest
+    kind = _OWNERS.get(given.code) or next((known for known, fits in _BY_NAME if fits(given.code)), None)
     return (kind or errors.CapsuleError)(given.message, code=given.code, hint=given.hint)
 
 
+_BY_NAME: tuple[tuple[type[errors.CapsuleError], Callable[[str], bool]], ...] = (
+    (errors.NotFound, lambda code: code.endswith("not_found") or code.startswith("unknown_")),
+    (errors.AuthError, lambda code: code.endswith("_not_declared")),
+    (errors.Conflict, lambda code: code.endswith("_exists")),
+    (errors.TooLarge, lambda code: code.endswith("_too_large")),
+    (errors.InvalidRequest, lambda code: code.startswith("invalid_")),
+)
 _OWNERS: dict[str, type[errors.CapsuleError]] = {
     kind.default_code: kind
     for kind in vars(errors).values()

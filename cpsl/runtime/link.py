@@ -67,6 +67,11 @@ class Link:
         loop.call_soon(self._deliver)
         loop.call_soon(self._flush)
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether a loop reads and writes; before that, who waits for an answer has to read it."""
+        return self._loop is not None
+
     # --- out ------------------------------------------------------------------------------------------------------
 
     def send(self, frame: frames.ToGateway) -> None:

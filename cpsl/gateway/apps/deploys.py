@@ -104,15 +104,16 @@ class Deploys:
     async def _deploy(
         self, actor: Actor, archive: Path, entry: str, secrets: list[str], version_id: str, report: Report
     ) -> None:
+        last: DeployEvent
         try:
             ref = await self._make(actor, archive, entry, secrets, version_id, report)
+            last = DeployDone(ref.app, ref.number, self._apps.url(ref.app))
         except Exception as error:
-            report(_failure(error))
             await asyncio.to_thread(shutil.rmtree, self._apps.folder(version_id), ignore_errors=True)
-        else:
-            report(DeployDone(ref.app, ref.number, self._apps.url(ref.app)))
+            last = _failure(error)
         finally:
             archive.unlink(missing_ok=True)
+        report(last)  # once this is read nothing of the deploy is left lying about
 
     async def _make(
         self, actor: Actor, archive: Path, entry: str, secrets: list[str], version_id: str, report: Report

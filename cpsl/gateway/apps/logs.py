@@ -110,13 +110,21 @@ def _row(place: Place, record: LogRecord) -> dict[str, Any]:
     return {
         "app_id": place.app_id,
         "version": place.version,
-        "level": record.level,
-        "stream": record.stream,
-        "message": record.message[:_MESSAGE_CHARACTERS],
+        "level": record.level[:10],
+        "stream": record.stream[:10],
+        "message": _cut(record.message),
         "session_id": record.session_id,
         "request_id": record.request_id,
         "created_at": record.timestamp,
     }
+
+
+def _cut(message: str) -> str:
+    """A long message without its middle: the end of a traceback says what happened."""
+    if len(message) <= _MESSAGE_CHARACTERS:
+        return message
+    half = _MESSAGE_CHARACTERS // 2
+    return f"{message[:half]}\n… {len(message) - 2 * half} characters …\n{message[-half:]}"
 
 
 def _line(row: Row[Any]) -> LogLine:

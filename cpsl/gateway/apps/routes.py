@@ -16,6 +16,7 @@ from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.deploys import Deploys
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import Apps
+from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.files.transfer import received
 from cpsl.gateway.http import sse
 from cpsl.gateway.settings import Settings
@@ -38,9 +39,12 @@ async def get_app(app: str, actor: Actor, apps: Apps) -> App:
 
 
 @delete("/apps/{app:str}")
-async def delete_app(app: str, actor: Actor, apps: Apps) -> None:
-    """Remove an app with its versions, sessions and logs."""
-    await apps.delete(actor.workspace_id, app)
+async def delete_app(app: str, actor: Actor, apps: Apps, runner: Runner) -> None:
+    """Remove an app with its versions, sessions and logs, and the files that its users gave it."""
+    found = await apps.get(actor.workspace_id, app)
+    running = await apps.unfinished_turns(found.id)
+    await asyncio.gather(*(runner.cancel(turn_id) for turn_id in running))
+    await apps.delete(actor.workspace_id, found.id)
 
 
 @get("/apps/{app:str}/versions")

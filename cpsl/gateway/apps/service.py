@@ -15,7 +15,7 @@ from cpsl.engine.protocol import Engine
 from cpsl.errors import NotFound
 from cpsl.gateway.apps import store
 from cpsl.gateway.db.database import Database
-from cpsl.gateway.files.service import FileSystems
+from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.wire.apps import App, AppSpec, Version
@@ -37,13 +37,23 @@ class VersionRef(msgspec.Struct, frozen=True):
 class Apps:
     """The apps of every workspace. Versions are immutable, so what was read of them once is kept."""
 
-    def __init__(self, db: Database, engine: Engine, secrets: Secrets, filesystems: FileSystems, settings: Settings):
+    def __init__(
+        self,
+        db: Database,
+        engine: Engine,
+        secrets: Secrets,
+        filesystems: FileSystems,
+        user_files: UserFiles,
+        settings: Settings,
+    ) -> None:
         self._db = db
         self._engine = engine
         self._secrets = secrets
         self._filesystems = filesystems
+        self._user_files = user_files
         self._settings = settings
         self._live: dict[tuple[str, str], VersionRef] = {}
+        self._changes = 0
 
     async def all(self, workspace_id: str) -> list[App]:
         rows = await self._db.read(lambda connection: store.apps_of(connection, workspace_id))
@@ -57,7 +67,10 @@ class Apps:
         """The live version of an app, by the app's name or id. Raises NotFound."""
         known = self._live.get((workspace_id, name))
         if known is None:
-            known = self._live[workspace_id, name] = _ref(await self._row(workspace_id, name))
+            changes = self._changes
+            known = _ref(await self._row(workspace_id, name))
+            if changes == self._changes:  # what was read before a deploy must not be remembered after it
+                self._live[workspace_id, name] = known
         return known
 
     async def version(self, app_id: str, number: int) -> VersionRef:
@@ -85,20 +98,32 @@ class Apps:
         app_id, number, previous = await self._db.write(
             lambda connection: store.activate(connection, workspace_id, version_id, entry, spec)
         )
-        self._live.clear()
+        self._forget_live()
         if previous:
             await self._engine.drain(app_id, previous)
         return VersionRef(app_id, spec.name, workspace_id, number, version_id, entry, spec)
 
     async def delete(self, workspace_id: str, name: str) -> None:
-        """Remove an app with its versions, sessions and logs. Its filesystems and the workspace's secrets stay."""
+        """Remove an app with its versions, sessions, logs and users' files. Its filesystems stay."""
         app = await self.get(workspace_id, name)
         rows = await self._db.read(lambda connection: store.versions_of(connection, app.id))
+        files = await self._user_files.of_app(app.id)
         await self._engine.drain(app.id)
         await self._db.write(lambda connection: store.remove_app(connection, app.id))
-        self._live.clear()
+        self._forget_live()
+        await self._user_files.discard(files)
         for row in rows:
             await asyncio.to_thread(shutil.rmtree, self.folder(row.id), ignore_errors=True)
+
+    async def unfinished_turns(self, app_id: str) -> list[str]:
+        """The turns of an app that have not ended."""
+        return await self._db.read(lambda connection: store.unfinished_turns(connection, app_id))
+
+    async def sweep(self) -> None:
+        """Remove the code of versions that there are not: what a deploy left behind that was killed."""
+        known = await self._db.read(store.version_ids)
+        for folder in [each for each in self.folder("").iterdir() if each.name not in known]:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def start_frame(self, version: VersionRef, user: AppUser) -> Start:
         """What a runtime of this version needs to start for ``user``: its secrets opened, its mounts found."""
@@ -134,6 +159,10 @@ class Apps:
     def folder(self, version_id: str) -> Path:
         """Where the code of a version lies."""
         return self._settings.data_dir / "versions" / version_id
+
+    def _forget_live(self) -> None:
+        self._changes += 1
+        self._live.clear()
 
     async def _using(self, workspace_id: str, uses: Callable[[AppSpec], bool]) -> list[str]:
         rows = await self._db.read(lambda connection: store.apps_of(connection, workspace_id))

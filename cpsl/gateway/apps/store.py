@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
-from cpsl.gateway.db.schema import apps, versions
+from cpsl.gateway.db.schema import apps, sessions, turns, versions
 from cpsl.wire.apps import AppSpec
 from cpsl.wire.ids import new_id
 
@@ -40,6 +40,16 @@ def public_app(connection: Connection, name: str) -> Row[Any] | None:
 def versions_of(connection: Connection, app_id: str) -> list[Row[Any]]:
     query = select(versions).where(versions.c.app_id == app_id).order_by(versions.c.number.desc())
     return list(connection.execute(query).all())
+
+
+def version_ids(connection: Connection) -> set[str]:
+    """The versions of all apps."""
+    return set(connection.execute(select(versions.c.id)).scalars())
+
+
+def unfinished_turns(connection: Connection, app_id: str) -> list[str]:
+    query = select(turns.c.id).join(sessions, sessions.c.id == turns.c.session_id)
+    return list(connection.execute(query.where(sessions.c.app_id == app_id, turns.c.ended_at.is_(None))).scalars())
 
 
 def version(connection: Connection, app_id: str, number: int) -> Row[Any] | None:

@@ -10,12 +10,13 @@ from cpsl.errors import InvalidRequest
 
 Document = dict[str, Any]
 _MISSING = object()
+_WITH_ORDER = ("boolean", "number", "str")
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    # Values of different types have no order; as in MongoDB, such a comparison just does not fit.
+    # Values of different types have no order, nor have objects, lists and nothing: such a comparison does not fit.
     def fits(value: Any, wanted: Any) -> bool:
-        return _kind(value) == _kind(wanted) and compare(value, wanted)
+        return _kind(value) == _kind(wanted) in _WITH_ORDER and compare(value, wanted)
 
     return fits
 
@@ -30,13 +31,15 @@ def _equal(value: Any, wanted: Any) -> bool:
     if value is _MISSING:
         return wanted is None
     if isinstance(value, list) and not isinstance(wanted, list):
-        return wanted in value
+        return any(_same(each, wanted) for each in value)
+    return _same(value, wanted)
+
+
+def _same(value: Any, wanted: Any) -> bool:
     return bool(value == wanted) and isinstance(value, bool) == isinstance(wanted, bool)
 
 
 def _among(value: Any, wanted: Any) -> bool:
-    if not isinstance(wanted, list):
-        raise _invalid("$in and $nin take a list")
     return any(_equal(value, each) for each in wanted)
 
 
@@ -53,16 +56,25 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def fits(document: Document, wanted: dict[str, Any]) -> bool:
-    """Whether a document fits every condition of a filter. Raises InvalidRequest for an operator that is not known."""
+    """Whether a document fits every condition of a filter that was checked."""
     return all(_fits_condition(_value(document, path), condition) for path, condition in wanted.items())
 
 
 def check(wanted: dict[str, Any]) -> None:
     """Refuse a filter that cannot be evaluated, whatever documents there are. Raises InvalidRequest."""
-    fits({}, wanted)
-    for path in wanted:
+    for path, condition in wanted.items():
         if path.startswith("$"):
             raise _invalid(f"{path} is not supported at the top of a filter")
+        if _is_operators(condition):
+            _check_operators(condition)
+
+
+def _check_operators(condition: dict[str, Any]) -> None:
+    for name, wanted in condition.items():
+        if name not in _OPERATORS:
+            raise _invalid(f"{name!r} is not an operator; there are {', '.join(_OPERATORS)}")
+        if name in ("$in", "$nin") and not isinstance(wanted, list):
+            raise _invalid(f"{name} takes a list")
 
 
 def ordered(documents: list[Document], sort: dict[str, int]) -> list[Document]:
@@ -81,15 +93,25 @@ def _fits_condition(value: Any, condition: Any) -> bool:
 
 
 def _is_operators(condition: Any) -> bool:
-    if not isinstance(condition, dict) or not any(str(name).startswith("$") for name in condition):
-        return False
-    for name in condition:
-        if name not in _OPERATORS:
-            raise _invalid(f"{name!r} is not an operator; there are {', '.join(_OPERATORS)}")
-    return True
+    return isinstance(condition, dict) and any(str(name).startswith("$") for name in condition)
+
+
+def with_values(document: Document, values: dict[str, Any]) -> Document:
+    """A copy of ``document`` with ``values`` set; ``"address.city"`` names a field of a field, as in filters."""
+    changed = dict(document)
+    for path, value in values.items():
+        first, dot, rest = path.partition(".")
+        if not dot or path in document:
+            changed[path] = value
+        else:
+            inner = changed.get(first)
+            changed[first] = with_values(inner if isinstance(inner, dict) else {}, {rest: value})
+    return changed
 
 
 def _value(document: Any, path: str) -> Any:
+    if isinstance(document, dict) and path in document:
+        return document[path]
     for name in path.split("."):
         if not isinstance(document, dict) or name not in document:
             return _MISSING

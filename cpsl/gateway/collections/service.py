@@ -6,13 +6,14 @@ not among those that are looked at.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from cpsl.engine.protocol import Place
-from cpsl.errors import InvalidRequest, TooLarge
+from cpsl.errors import Conflict, InvalidRequest, TooLarge
 from cpsl.gateway.collections import filters
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.schema import documents, sessions
@@ -21,6 +22,7 @@ from cpsl.wire.apps import AppSpec
 from cpsl.wire.ids import new_id
 
 MAX_DOCUMENT_BYTES = 1024 * 1024
+_MAX_ID_CHARACTERS = 200
 CollectionQuestion = frames.Insert | frames.Find | frames.Update | frames.Delete | frames.Count
 
 
@@ -74,23 +76,35 @@ class _Shelf:
                 return len(self._fitting(question.filter))
 
     def _insert(self, document: dict[str, Any]) -> dict[str, Any]:
-        document_id = str(document.get("_id") or new_id("doc"))
+        given = document.get("_id")
+        document_id = new_id("doc") if given is None else _checked_id(given)
         kept = {**document, "_id": document_id}
         _check_size(kept)
-        if self._connection.execute(select(documents.c.id).where(documents.c.id == document_id)).first():
-            raise InvalidRequest(f"there is a document {document_id!r} already", code="document_exists")
-        row = {"id": document_id, "data": kept, **self._keys}
-        self._connection.execute(documents.insert().values(row))
+        if given is not None and self._has(document_id):
+            raise Conflict(f"there is a document {document_id!r} already", code="document_exists")
+        row_id = document_id if given is None else self._row_id(document_id)
+        self._connection.execute(documents.insert().values({"id": row_id, "data": kept, **self._keys}))
         return kept
+
+    def _has(self, document_id: str) -> bool:
+        query = select(documents.c.id).where(*self._here, self._is(document_id))
+        return self._connection.execute(query).first() is not None
+
+    def _is(self, document_id: str) -> ColumnElement[bool]:
+        return documents.c.id.in_((document_id, self._row_id(document_id)))
+
+    def _row_id(self, document_id: str) -> str:
+        """The key of a row whose ``_id`` the app chose: another user may choose the same one, and learns nothing."""
+        return "key_" + hashlib.sha256("\0".join((*self._keys.values(), document_id)).encode()).hexdigest()[:32]
 
     def _update(self, question: frames.Update) -> dict[str, int]:
         found = self._fitting(question.filter)[:1]
         modified = 0
         for document in found:
-            changed = {**document, **question.set, "_id": document["_id"]}
+            changed = {**filters.with_values(document, question.set), "_id": document["_id"]}
             _check_size(changed)
             if changed != document:
-                query = update(documents).where(documents.c.id == document["_id"], *self._here)
+                query = update(documents).where(*self._here, self._is(document["_id"]))
                 self._connection.execute(query.values(data=changed))
                 modified += 1
         return {"matched": len(found), "modified": modified}
@@ -98,14 +112,14 @@ class _Shelf:
     def _delete(self, question: frames.Delete) -> dict[str, int]:
         found = self._fitting(question.filter)[:1]
         for document in found:
-            self._connection.execute(delete(documents).where(documents.c.id == document["_id"], *self._here))
+            self._connection.execute(delete(documents).where(*self._here, self._is(document["_id"])))
         return {"deleted": len(found)}
 
     def _fitting(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
         filters.check(wanted)
         query = select(documents.c.data).where(*self._here).order_by(documents.c.id)
         if isinstance(wanted.get("_id"), str):
-            query = query.where(documents.c.id == wanted["_id"])
+            query = query.where(self._is(wanted["_id"]))
         return [data for data in self._connection.execute(query).scalars() if filters.fits(data, wanted)]
 
 
@@ -122,6 +136,16 @@ def _scope_key(connection: Connection, place: Place, scope: str, question: Colle
             hint="Use it inside a handler of that session.",
         )
     return f"session/{question.session_id}"
+
+
+def _checked_id(given: Any) -> str:
+    if isinstance(given, str) and 1 <= len(given) <= _MAX_ID_CHARACTERS:
+        return given
+    raise InvalidRequest(
+        f"the _id of a document is text of 1 to {_MAX_ID_CHARACTERS} characters",
+        code="invalid_document_id",
+        hint="Leave it out to get a new one.",
+    )
 
 
 def _check_size(document: dict[str, Any]) -> None:

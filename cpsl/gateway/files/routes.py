@@ -65,7 +65,7 @@ async def put_content(
     overwrite: bool = False,
 ) -> Stored:
     """Store the request's body as a file, whole or not at all."""
-    await filesystems.get(actor.workspace_id, name)
+    await filesystems.check_put(actor.workspace_id, name, path, overwrite=overwrite)
     async with received(request, settings.data_dir / "tmp", settings.max_file_bytes) as (source, _):
         return await filesystems.put(actor.workspace_id, name, path, source, overwrite=overwrite)
 

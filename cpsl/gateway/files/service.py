@@ -6,6 +6,8 @@ import asyncio
 import mimetypes
 import os
 import shutil
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from cpsl.wire.names import check_resource_name, file_name
 from cpsl.wire.resources import Entry, FileSystem, Stored
 
 MAX_SHOWN_BYTES = 16 * 1024 * 1024
+_FURTHEST = 2**62
 
 
 class FileSystems:
@@ -73,6 +76,11 @@ class FileSystems:
         root = self.path((await self.get(workspace_id, name)).id)
         return await asyncio.to_thread(tree.entries, root, path)
 
+    async def check_put(self, workspace_id: str, name: str, path: str, *, overwrite: bool) -> None:
+        """Raise what ``put`` would raise as things stand, before all the bytes have come."""
+        root = self.path((await self.get(workspace_id, name)).id)
+        await asyncio.to_thread(tree.check_place, root, path, overwrite=overwrite)
+
     async def put(self, workspace_id: str, name: str, path: str, source: Path, *, overwrite: bool) -> Stored:
         """Move a received file to its place, whole or not at all."""
         root = self.path((await self.get(workspace_id, name)).id)
@@ -121,16 +129,36 @@ class UserFiles:
         """A file of this user, and a descriptor for reading it. Raises NotFound for another user's."""
         row = await self._db.read(lambda connection: store.file(connection, app_user_id, file_id))
         if row is None:
-            raise NotFound(f"no file {file_id!r}")
-        return StoredFile(row.id, row.name, row.content_type, row.size), os.open(self._folder / row.id, os.O_RDONLY)
+            raise _no_file(file_id)
+        try:
+            descriptor = os.open(self._folder / row.id, os.O_RDONLY)
+        except FileNotFoundError:
+            raise _no_file(file_id) from None
+        return StoredFile(row.id, row.name, row.content_type, row.size), descriptor
 
     async def read(self, app_user_id: str, file_id: str, offset: int, length: int) -> bytes:
         """A slice of a file of this user."""
         _, descriptor = await self.open(app_user_id, file_id)
         try:
-            return await asyncio.to_thread(os.pread, descriptor, length, offset)
+            return await asyncio.to_thread(os.pread, descriptor, length, min(max(offset, 0), _FURTHEST))
         finally:
             os.close(descriptor)
+
+    async def of_app(self, app_id: str) -> list[str]:
+        """The ids of all files that users of an app gave."""
+        return await self._db.read(lambda connection: store.files_of_app(connection, app_id))
+
+    async def discard(self, file_ids: Iterable[str]) -> None:
+        """Remove files, with their rows where they are still there."""
+        for file_id in file_ids:
+            await self._db.write(partial(store.remove_file, file_id))
+            await asyncio.to_thread((self._folder / file_id).unlink, missing_ok=True)
+
+    async def sweep(self) -> None:
+        """Remove the files that no row names: what was being received when the gateway was killed."""
+        known = await self._db.read(store.file_ids)
+        for path in [each for each in self._folder.iterdir() if each.name not in known]:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
 def numbered(name: str, attempt: int) -> str:
@@ -147,6 +175,10 @@ def content_type_of(name: str, declared: str) -> str:
     if given and given != "application/octet-stream" and given.isascii():
         return given[:200]
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _no_file(file_id: str) -> NotFound:
+    return NotFound(f"no file {file_id[:80]!r}", code="file_not_found")
 
 
 def _shown(row: Row[Any]) -> FileSystem:

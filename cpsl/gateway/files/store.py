@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, or_, select
 
-from cpsl.gateway.db.schema import files, filesystems
+from cpsl.gateway.db.schema import app_users, files, filesystems
 from cpsl.wire.ids import new_id
 
 
@@ -49,3 +49,16 @@ def add_file(connection: Connection, app_user_id: str, file_id: str, name: str, 
 def file(connection: Connection, app_user_id: str, file_id: str) -> Row[Any] | None:
     query = select(files).where(files.c.id == file_id, files.c.app_user_id == app_user_id)
     return connection.execute(query).one_or_none()
+
+
+def remove_file(file_id: str, connection: Connection) -> None:
+    connection.execute(delete(files).where(files.c.id == file_id))
+
+
+def file_ids(connection: Connection) -> set[str]:
+    return set(connection.execute(select(files.c.id)).scalars())
+
+
+def files_of_app(connection: Connection, app_id: str) -> list[str]:
+    query = select(files.c.id).join(app_users, app_users.c.id == files.c.app_user_id)
+    return list(connection.execute(query.where(app_users.c.app_id == app_id)).scalars())

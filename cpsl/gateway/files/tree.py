@@ -86,16 +86,22 @@ def _explain(path: str, error: OSError) -> Exception:
         return NotFound(f"there is no {path} in this filesystem", code="file_not_found")
     if error.errno == errno.ELOOP:
         return InvalidRequest(f"{path} leads through a link, which is not followed", code="link_refused")
+    if error.errno == errno.ENOTEMPTY:
+        return Conflict(f"the folder {path} is not empty", code="folder_not_empty", hint="Delete what is in it first.")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull("the gateway's disk is full; nothing was kept")
     return InvalidRequest(f"{path}: {error.strerror}", code="invalid_path")
 
 
 def entries(root: Path, path: str) -> list[Entry]:
-    """Files and folders at ``path``, by name. Links and special files are left out: nobody can fetch them."""
+    """Files and folders at ``path``, by name.
+
+    Left out is what nobody can fetch: links, special files, names that are no UTF-8.
+    """
     with explained(path), opened(root, parts_of(path)) as folder:
         found = [(item.name, item.stat(follow_symlinks=False)) for item in os.scandir(folder)]
-    shown = [(name, info) for name, info in found if stat.S_ISDIR(info.st_mode) or stat.S_ISREG(info.st_mode)]
+    kinds = (stat.S_ISDIR, stat.S_ISREG)
+    shown = [(name, info) for name, info in found if _fits(name) and any(fits(info.st_mode) for fits in kinds)]
     return [
         Entry(name, is_folder, 0 if is_folder else info.st_size, info.st_mtime)
         for name, info in sorted(shown, key=lambda pair: pair[0])
@@ -116,6 +122,20 @@ def open_file(root: Path, path: str) -> tuple[int, int]:
             os.close(descriptor)
             raise IsADirectoryError(errno.EISDIR, "is not a file")
         return descriptor, info.st_size
+
+
+def check_place(root: Path, path: str, *, overwrite: bool) -> None:
+    """Raise what ``place`` would raise as things stand."""
+    parts = parts_of(path)
+    with explained(path), suppress(FileNotFoundError):
+        if not parts:
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        with opened(root, parts[:-1]) as folder:
+            info = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(info.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        if not overwrite:
+            raise FileExistsError
 
 
 def place(root: Path, path: str, source: Path, *, overwrite: bool) -> None:

@@ -1,0 +1,426 @@
+"""A deploy goes live whole, or nothing has changed: not the live version, and not the disk."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+import cpsl
+from cpsl.wire.apps import DeployDone, DeployError, DeployEvent, DeployLog, DeployStatus
+from tests.support.gateway import APPS, GatewayProcess
+
+Files = dict[str, str]
+ANSWERS = """\
+import cpsl
+app = cpsl.App(name="NAME")
+
+@app.message()
+async def handle(session, msg):
+    await session.reply("ANSWER")
+"""
+
+
+def answering(name: str, answer: str = "first", before: str = "") -> Files:
+    """A project whose app always says the same; ``before`` runs when it is imported."""
+    return {"app.py": before + ANSWERS.replace("NAME", name).replace("ANSWER", answer)}
+
+
+def packed(*entries: tuple[str, bytes, bytes]) -> bytes:
+    """An archive of (name, content, type) as an attacker would make it."""
+    plain = []
+    for name, content, kind in entries:
+        info = tarfile.TarInfo(name)
+        info.size, info.type, info.linkname = len(content), kind, "/etc/passwd" if kind in b"12" else ""
+        plain += [info.tobuf(tarfile.GNU_FORMAT, errors="surrogateescape"), content, bytes(-len(content) % 512)]
+    return gzip.compress(b"".join(plain) + bytes(1024))
+
+
+def archive(files: Files) -> bytes:
+    return packed(*((name, text.encode(), tarfile.REGTYPE) for name, text in files.items()))
+
+
+def deploy(gateway: GatewayProcess, project: Files | bytes, entry: str = "app.py:app") -> list[DeployEvent]:
+    """All that a deploy says."""
+    events: list[DeployEvent] = []
+    content = project if isinstance(project, bytes) else archive(project)
+    with gateway.client() as client:
+        try:
+            events.extend(client.deploys.create(content, entry))
+        except cpsl.DeployFailed as error:
+            return [*events, DeployError(error.code, error.message, error.hint, error.traceback)]
+    return events
+
+
+def failed(gateway: GatewayProcess, project: Files | bytes, entry: str = "app.py:app") -> DeployError:
+    """How a deploy failed, after a look that nothing of it is left."""
+    before = debris(gateway)
+    last = deploy(gateway, project, entry)[-1]
+    assert isinstance(last, DeployError)
+    assert debris(gateway) == before
+    return last
+
+
+def succeeded(gateway: GatewayProcess, project: Files) -> DeployDone:
+    last = deploy(gateway, project)[-1]
+    assert isinstance(last, DeployDone), last
+    return last
+
+
+def debris(gateway: GatewayProcess) -> tuple[set[str], set[str]]:
+    return set(os.listdir(gateway.data_dir / "versions")), set(os.listdir(gateway.data_dir / "tmp"))
+
+
+def ask(gateway: GatewayProcess, app: str, text: str = "hi") -> str:
+    with gateway.client() as client:
+        return client.chat(app, text).text
+
+
+def test_a_deploy_tells_what_it_does_and_where_the_app_is(gateway: GatewayProcess) -> None:
+    events = deploy(gateway, answering("telling"))
+    assert [type(event) for event in events] == [DeployStatus, DeployStatus, DeployDone]
+    assert events[-1] == DeployDone("telling", 1, f"{gateway.url}/a/telling")
+    page = httpx.get(f"{gateway.url}/a/telling")
+    assert page.status_code == 200
+    assert "telling" in page.text
+
+
+def test_what_is_printed_at_import_is_streamed(gateway: GatewayProcess) -> None:
+    talk = "import sys\nprint('first line')\nprint('second', file=sys.stderr)\nprint('no end', end='')\n"
+    events = deploy(gateway, answering("printing", before=talk))
+    assert [event.line for event in events if isinstance(event, DeployLog)] == ["first line", "second", "no end"]
+
+
+def test_it_comes_while_the_import_still_runs(gateway: GatewayProcess) -> None:
+    slow = "import time\nprint('begun')\ntime.sleep(1.5)\n"
+    with gateway.client() as client:
+        for event in client.deploys.create(archive(answering("slowly", before=slow)), "app.py:app"):
+            if isinstance(event, DeployLog):
+                began = time.monotonic()
+    assert time.monotonic() - began > 1
+
+
+def test_redeploying_answers_new_while_a_running_turn_ends_on_the_old(gateway: GatewayProcess) -> None:
+    old = """\
+import asyncio, cpsl
+app = cpsl.App(name="redeployed")
+
+@app.message()
+async def handle(session, msg):
+    await session.reply("old begins")
+    await asyncio.sleep(float(msg.text))
+    import late
+    await session.reply(late.WORD)
+"""
+    succeeded(gateway, {"app.py": old, "late.py": "WORD = 'old ends'"})
+    with gateway.client() as client:
+        turn = client.stream("redeployed", "1.5")
+        while next(turn).text != "old begins":
+            pass
+        succeeded(gateway, answering("redeployed", "new"))
+        assert ask(gateway, "redeployed") == "new"
+        rest = list(turn)
+    assert "".join(chunk.text for chunk in rest).strip() == "old ends"
+    with gateway.client() as client:
+        assert [(version.version, version.state) for version in client.apps.versions("redeployed")] == [
+            (2, "live"),
+            (1, "retired"),
+        ]
+
+
+BROKEN = [
+    ("raise ValueError('on import')\n", "import_failed", "ValueError: on import"),
+    ("def x(:\n", "import_failed", "SyntaxError"),
+    ("import nowhere_to_be_found\n", "import_failed", "ModuleNotFoundError"),
+    ("import sys; sys.exit(3)\n", "import_failed", "SystemExit: 3"),
+    ("import cpsl\ncpsl.App(name='Not A Name')\n", "import_failed", "cannot name an app"),
+    ("import os; os._exit(3)\n", "runtime_lost", ""),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n", "runtime_lost", ""),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "last"), BROKEN, ids=[f"{code}-{last}" for _, code, last in BROKEN])
+def test_what_fails_to_import_leaves_the_live_version_live(
+    gateway: GatewayProcess, line: str, code: str, last: str
+) -> None:
+    succeeded(gateway, answering("steady"))
+    error = failed(gateway, answering("steady", "second", before=line))
+    assert error.code == code
+    assert last in error.traceback.splitlines()[-1] if last else not error.traceback
+    assert ask(gateway, "steady") == "first"
+
+
+def test_the_traceback_is_the_users_own(gateway: GatewayProcess) -> None:
+    error = failed(gateway, {**answering("traced", before="import inner\n"), "inner.py": "x = 1\nx / 0\n"})
+    frames = [line.strip() for line in error.traceback.splitlines() if line.strip().startswith("File")]
+    assert frames == ['File "/app/app.py", line 1, in <module>', 'File "/app/inner.py", line 2, in <module>']
+    assert error.hint is None
+
+
+def test_a_missing_package_is_named_with_what_to_do(gateway: GatewayProcess) -> None:
+    error = failed(gateway, answering("packaged", before="import openai_of_another_kind\n"))
+    assert 'cpsl.Image(python_packages=["…"])' in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ("app.py", "invalid_entry_point"),
+        ("app:app", "invalid_entry_point"),
+        ("", "invalid_entry_point"),
+        (":", "invalid_entry_point"),
+        ("app.py:", "invalid_entry_point"),
+        ("app.py:app()", "invalid_entry_point"),
+        ("other.py:app", "invalid_entry_point"),
+        ("../app.py:app", "invalid_entry_point"),
+        ("/etc/passwd.py:app", "invalid_entry_point"),
+        ("app.py:nothing", "symbol_missing"),
+        ("app.py:handle", "not_an_app"),
+        ("app.py:cpsl", "not_an_app"),
+        ("a\0b.py:app", "invalid_entry_point"),
+        ("x" * 501 + ".py:app", "invalid_entry_point"),
+    ],
+)
+def test_wrong_entry_points(gateway: GatewayProcess, entry: str, code: str) -> None:
+    if len(entry) > 500:
+        with pytest.raises(cpsl.InvalidRequest) as caught:
+            deploy(gateway, answering("entered"), entry)
+        assert caught.value.code == code
+        return
+    error = failed(gateway, answering("entered"), entry)
+    assert error.code == code
+    assert error.hint
+
+
+def test_missing_resources_are_named_with_the_commands_that_make_them(gateway: GatewayProcess) -> None:
+    needy = """\
+import cpsl
+app = cpsl.App(
+    name="needy", secrets=["NEEDY_KEY"], filesystems={"/data": cpsl.FileSystem("needed")},
+    channels=[cpsl.Channel("needed-channel")],
+)
+app.add_integration(
+    "github", client_id=cpsl.Secret.from_name("NEEDY_ID"), client_secret=cpsl.Secret.from_name("NEEDY_SECRET")
+)
+"""
+    with gateway.http() as http:
+        params = {"entry": "app.py:app"}
+        body = http.post("/deploys", params=params, content=archive({"app.py": needy})).text
+    [data] = [row.removeprefix("data: ") for row in body.splitlines() if '"type":"error"' in row]
+    error = msgspec.json.decode(data, type=DeployError)
+    assert error.code == "missing_resources"
+    assert {item.name: item.command for item in error.missing} == {
+        "NEEDY_KEY": "capsule secret create NEEDY_KEY=…",
+        "NEEDY_ID": "capsule secret create NEEDY_ID=…",
+        "NEEDY_SECRET": "capsule secret create NEEDY_SECRET=…",
+        "needed": "capsule fs create needed",
+        "needed-channel": "capsule channel create needed-channel --type telegram -c bot_token=…",
+    }
+    with gateway.client() as client, pytest.raises(cpsl.NotFound):
+        client.get_app("needy")
+
+
+def test_a_secret_is_there_at_import_once_the_app_is_declared(gateway: GatewayProcess) -> None:
+    """As ``OpenAI()`` at the top of a file needs it."""
+    with gateway.client() as client:
+        client.secrets.create({"IMPORTED_KEY": "value", "REFERENCED_KEY": "value"})
+    source = answering("importer")["app.py"].replace('name="importer"', 'name="importer", secrets=["IMPORTED_KEY"]')
+    early = "assert len(cpsl.Secret.from_name('REFERENCED_KEY').value) == 5\n"
+    late = "import os\nassert len(os.environ['IMPORTED_KEY']) == 5\n"
+    succeeded(gateway, {"app.py": source.replace("app = ", early + "app = ") + late})
+    assert ask(gateway, "importer") == "first"
+
+
+def test_the_gateway_is_not_there_yet_for_an_import(gateway: GatewayProcess) -> None:
+    early = "import asyncio, cpsl\nx = cpsl.App('early').collection('x')\nasyncio.run(x.count())\n"
+    error = failed(gateway, answering("early", before=early))
+    assert error.code == "import_failed"
+    assert "while it was imported" in error.traceback
+
+
+REFUSED: dict[str, bytes] = {
+    "dots": packed(("../x", b"x", b"0")),
+    "inner dots": packed(("a/../../x", b"x", b"0")),
+    "absolute": packed(("/tmp/x", b"x", b"0")),
+    "backslash": packed(("..\\x", b"x", b"0")),
+    "drive": packed(("C:\\x", b"x", b"0")),
+    "newline": packed(("a\nb", b"x", b"0")),
+    "not utf-8": packed(("a\udcff", b"x", b"0")),
+    "long": packed(("a" * 256, b"x", b"0")),
+    "symbolic link": packed(("x", b"", b"2")),
+    "hard link": packed(("x", b"", b"1")),
+    "fifo": packed(("x", b"", b"6")),
+    "device": packed(("x", b"", b"3")),
+    "twice": packed(("x", b"x", b"0"), ("x", b"y", b"0")),
+    "case twins": packed(("x", b"x", b"0"), ("X", b"y", b"0")),
+    "unicode twins": packed(("\u00e9", b"x", b"0"), ("e\u0301", b"y", b"0")),
+    "deep": packed(("/".join("a" * 40), b"x", b"0")),
+    "truncated": archive(answering("cut"))[:-20],
+    "trailing data": archive(answering("cut")) + b"more",
+    "flipped": archive(answering("cut"))[:40] + b"\xff\xff" + archive(answering("cut"))[42:],
+    "no archive": b"PK\x03\x04 not a tar",
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("content", REFUSED.values(), ids=REFUSED)
+def test_archives_that_are_refused_whole(gateway: GatewayProcess, content: bytes) -> None:
+    error = failed(gateway, content)
+    assert error.code == "invalid_bundle"
+    assert error.hint
+
+
+def test_a_nul_ends_a_name(gateway: GatewayProcess) -> None:
+    header = bytearray(tarfile.TarInfo("app.py@../../x").tobuf(tarfile.USTAR_FORMAT))
+    header[6] = 0
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    error = failed(gateway, gzip.compress(bytes(header) + bytes(1024)))
+    assert error.code == "symbol_missing"  # what follows the NUL is padding: app.py is there, and empty
+
+
+def test_a_bomb_ends_at_its_lid(gateway: GatewayProcess) -> None:
+    info = tarfile.TarInfo("zeros")
+    info.size = 1 << 30
+    squeezed = io.BytesIO()
+    with gzip.GzipFile(fileobj=squeezed, mode="wb", compresslevel=1) as file:
+        file.write(info.tobuf())
+    began = time.monotonic()
+    assert failed(gateway, squeezed.getvalue()).code == "bundle_too_large"
+    many = packed(*((f"{number}", b"", b"0") for number in range(20_100)))
+    assert failed(gateway, many).code == "bundle_too_large"
+    assert time.monotonic() - began < 10
+
+
+def test_two_deploys_at_once_make_two_versions_of_which_one_is_live(gateway: GatewayProcess) -> None:
+    done: list[DeployDone] = []
+
+    def one(answer: str) -> None:
+        done.append(succeeded(gateway, answering("twins", answer)))
+
+    threads = [threading.Thread(target=one, args=(answer,)) for answer in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {each.version for each in done} == {1, 2}
+    with gateway.client() as client:
+        versions = client.apps.versions("twins")
+        assert [(version.version, version.state) for version in versions] == [(2, "live"), (1, "retired")]
+        assert client.apps.get("twins").live_version == 2
+    assert ask(gateway, "twins") in ("one", "two")
+
+
+def test_a_deploy_goes_on_when_nobody_looks(gateway: GatewayProcess) -> None:
+    slow = "import time\ntime.sleep(0.5)\n"
+    with gateway.client() as client:
+        for event in client.deploys.create(archive(answering("unwatched", before=slow)), "app.py:app"):
+            if isinstance(event, DeployStatus):
+                break
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and "unwatched" not in [app["name"] for app in client.list_apps()]:
+            time.sleep(0.05)
+    assert ask(gateway, "unwatched") == "first"
+
+
+def test_an_interrupted_upload_leaves_nothing(gateway: GatewayProcess) -> None:
+    before = debris(gateway)
+
+    def half() -> Iterator[bytes]:
+        yield archive(answering("half"))[:100]
+        raise OSError("the cable is out")
+
+    with gateway.http() as http, pytest.raises(OSError, match="cable"):
+        http.post("/deploys", params={"entry": "app.py:app"}, content=half())
+    wait_for(lambda: debris(gateway) == before)
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert happened()
+
+
+def test_deleting_an_app_takes_all_of_it(gateway: GatewayProcess) -> None:
+    before = debris(gateway)
+    gone = APPS / "echo.py"
+    project = {"app.py": gone.read_text().replace('name="echo"', 'name="goner"')}
+    succeeded(gateway, project)
+    succeeded(gateway, project)
+    with gateway.client() as client, gateway.client() as other:
+        session_id = client.chat("goner", "note this").session_id
+        client.chat("goner", "print that")
+        seen = []
+        with pytest.raises(cpsl.CapsuleError):
+            for chunk in client.stream("goner", "slowly 400"):
+                seen.append(chunk)
+                if chunk.text == "piece 1":
+                    began = time.monotonic()
+                    other.apps.delete("goner")
+        assert time.monotonic() - began < 3
+        for attempt in (
+            lambda: client.get_app("goner"),
+            lambda: client.chat("goner", "hi"),
+            lambda: client.apps.logs("goner"),
+            lambda: client.apps.versions("goner"),
+            lambda: client.sessions.get("goner", session_id),
+            lambda: client.turns.get(seen[0].data["request_id"]),
+            lambda: client.apps.delete("goner"),
+        ):
+            with pytest.raises(cpsl.NotFound):
+                attempt()
+        assert debris(gateway) == before
+        assert succeeded(gateway, project).version == 1
+        assert client.chat("goner", "note anew").text == "1 notes"
+        assert client.sessions.list("goner").sessions[-1].id != session_id
+        assert [line.message for line in client.apps.logs("goner")] == []
+        with pytest.raises(cpsl.NotFound):
+            client.chat("goner", "hi", session_id)
+
+
+def test_its_processes_end_with_it(gateway: GatewayProcess) -> None:
+    source = answering("ending")["app.py"].replace('"ANSWER"', "str(__import__('os').getpid())")
+    source = source.replace('await session.reply("first")', "import asyncio\n    await asyncio.sleep(60)")
+    version = succeeded(gateway, {"app.py": source})
+    assert version.version == 1
+    with gateway.client() as client:
+        turn = client.stream("ending", "hi")
+        next(turn)
+        time.sleep(0.3)
+        running = runtimes_of(gateway)
+        client.apps.delete("ending")
+        wait_for(lambda: len(runtimes_of(gateway)) < len(running))
+
+
+def runtimes_of(gateway: GatewayProcess) -> set[str]:
+    children = Path(f"/proc/{gateway.pid}/task").glob("*/children")
+    return {pid for file in children for pid in file.read_text().split()}
+
+
+def test_kill_in_the_middle_of_a_deploy(own_gateway: GatewayProcess) -> None:
+    """The old version stays live, and the next start collects what is left."""
+    succeeded(own_gateway, answering("survivor"))
+    (kept,) = debris(own_gateway)[0]
+    slow = "import time\nprint('here')\ntime.sleep(30)\n"
+    with own_gateway.client() as client, pytest.raises(cpsl.CapsuleError):
+        for event in client.deploys.create(archive(answering("survivor", "second", slow)), "app.py:app"):
+            if isinstance(event, DeployLog):
+                assert len(debris(own_gateway)[0]) == 2
+                own_gateway.kill()
+    own_gateway.start()
+    assert debris(own_gateway) == ({kept}, set())
+    assert ask(own_gateway, "survivor") == "first"
+    with own_gateway.client() as client:
+        assert [version.version for version in client.apps.versions("survivor")] == [1]
+    assert succeeded(own_gateway, answering("survivor", "third")).version == 2
+    assert ask(own_gateway, "survivor") == "third"
