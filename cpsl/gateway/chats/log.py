@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from cpsl.errors import GatewayError
+from cpsl.gateway.chats import store
+from cpsl.gateway.chats.store import Entry
 from cpsl.gateway.db.database import Database
-from cpsl.gateway.db.schema import events as events_table
-from cpsl.gateway.db.schema import messages
 from cpsl.gateway.http import sse
 from cpsl.wire.events import FINAL, Chunk, Error, Event, Prompt, PromptClosed, Reply, decode, encode, type_of
 
@@ -28,14 +26,6 @@ Also = Callable[[Connection], None]
 MAX_LOG_BYTES = 64 * 1024 * 1024
 _WAITING_BYTES = 1024 * 1024
 _RETRY_SECONDS = 1.0
-
-
-class Entry(NamedTuple):
-    """One event as it was stored."""
-
-    number: int
-    kind: str
-    data: bytes
 
 
 class TurnLog:
@@ -143,6 +133,9 @@ class TurnLog:
             await asyncio.shield(self._flusher)
 
     async def _flush(self) -> None:
+        # One more round of the loop: the end of a turn often comes right behind its last words, and one commit does
+        # for both.
+        await asyncio.sleep(0)
         try:
             while self._waiting or self._waiting_also:
                 batch, also = self._waiting, self._waiting_also
@@ -166,7 +159,10 @@ class TurnLog:
         finished = [text for event in batch if (text := self._fold(event)) is not None]
 
         def work(connection: Connection) -> None:
-            self._store(connection, entries, finished)
+            if entries:
+                store.add_entries(connection, self.turn_id, entries)
+            if finished:
+                store.add_messages(connection, self.session_id, self.turn_id, "app", finished)
             for each in also:
                 each(connection)
 
@@ -232,21 +228,3 @@ class TurnLog:
                 self.prompts.pop(event.prompt_id, None)
             case _ if isinstance(event, FINAL):
                 self.final = event
-
-    def _store(self, connection: Connection, entries: list[Entry], finished: list[str]) -> None:
-        rows = [{"turn_id": self.turn_id, "number": entry.number, "data": entry.data} for entry in entries]
-        if rows:
-            connection.execute(events_table.insert(), rows)
-        now = time.time()
-        said: list[dict[str, Any]] = [
-            {
-                "session_id": self.session_id,
-                "turn_id": self.turn_id,
-                "sender": "app",
-                "text": text,
-                "created_at": now,
-            }
-            for text in finished
-        ]
-        if said:
-            connection.execute(messages.insert(), said)

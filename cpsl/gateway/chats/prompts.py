@@ -56,6 +56,7 @@ class Prompts:
         prompt = self._prompt(live, question)
         answered: asyncio.Future[PromptResult] = asyncio.get_running_loop().create_future()
         self._waiting[prompt.prompt_id] = answered
+        live.has_asked = True
         try:
             await live.log.add_durably([prompt], lambda c: store.add_prompt(c, live.id, prompt, question.path))
             async with asyncio.timeout(prompt.expires_at - time.time()):

@@ -40,6 +40,7 @@ class LiveTurn:
         self.runtime: Runtime | None = None
         self.task: asyncio.Task[None] | None = None
         self.is_cancelled = False
+        self.has_asked = False
 
     @property
     def place(self) -> Place:
@@ -181,7 +182,8 @@ class Runner:
 
         def also(connection: Connection) -> None:
             store.set_turn_state(connection, live.id, state)
-            store.close_prompts(connection, live.id)
+            if live.has_asked:
+                store.close_prompts(connection, live.id)
             if ended.data is not None:
                 store.save_data(connection, live.log.session_id, ended.data)
 
@@ -208,6 +210,14 @@ def _final(live: LiveTurn, failure: TurnFailure | None) -> Done | Error:
     if failure is None:
         return Done(live.id, live.log.session_id)
     return Error(failure.code, failure.message, live.id, failure.hint)
+
+
+def first_surroundings(
+    connection: Connection, integrations: Integrations, version: VersionRef, new: store.NewTurn, session_id: str
+) -> Surroundings:
+    """What the handler of a session's first turn will find."""
+    connected = integrations.of_user(connection, version.workspace_id, new.app_user_id)
+    return Surroundings(SessionState(session_id, new.channel, is_new=True), connected)
 
 
 def surroundings(

@@ -1,14 +1,16 @@
-"""Rows of sessions, turns, messages and prompts."""
+"""Rows of sessions, turns, messages and prompts.
+
+The statements that every turn runs are made once, here at the top: to build one costs more than to run it.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
-from cpsl.gateway.chats.log import Entry
 from cpsl.gateway.db.schema import app_users, apps, events, messages, prompts, sessions, turns
 from cpsl.wire.events import Prompt, decode, type_of
 from cpsl.wire.frames import SessionState
@@ -17,6 +19,36 @@ from cpsl.wire.turns import Message
 
 HISTORY = 50
 UNFINISHED = ("queued", "running")
+
+_TURN_BY_KEY = select(turns).where(
+    turns.c.app_user_id == bindparam("app_user_id"), turns.c.idempotency_key == bindparam("key")
+)
+_SESSION = select(sessions).where(
+    sessions.c.id == bindparam("session_id"), sessions.c.app_user_id == bindparam("app_user_id")
+)
+_MESSAGES = (
+    select(messages, sessions.c.channel)
+    .join(sessions, sessions.c.id == messages.c.session_id)
+    .where(messages.c.session_id == bindparam("session_id"))
+    .order_by(messages.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_ADD_SESSION = sessions.insert()
+_ADD_TURN = turns.insert()
+_ADD_MESSAGES = messages.insert()
+_ADD_EVENTS = events.insert()
+_TOUCH_SESSION = update(sessions).where(sessions.c.id == bindparam("session_id"))
+_TOUCH_SESSION = _TOUCH_SESSION.values(updated_at=bindparam("now"))
+_SET_STATE = update(turns).where(turns.c.id == bindparam("turn_id"))
+_SET_STATE = _SET_STATE.values(state=bindparam("new_state"), ended_at=bindparam("ended"))
+
+
+class Entry(NamedTuple):
+    """One event of a turn's log as it is stored: its number, its type, the struct as JSON."""
+
+    number: int
+    kind: str
+    data: bytes
 
 
 class NewTurn(msgspec.Struct, frozen=True):
@@ -55,13 +87,11 @@ def app_user(connection: Connection, app_id: str, kind: str, subject: str, email
 
 
 def turn_by_key(connection: Connection, app_user_id: str, key: str) -> Row[Any] | None:
-    query = select(turns).where(turns.c.app_user_id == app_user_id, turns.c.idempotency_key == key)
-    return connection.execute(query).one_or_none()
+    return connection.execute(_TURN_BY_KEY, {"app_user_id": app_user_id, "key": key}).one_or_none()
 
 
 def session(connection: Connection, app_user_id: str, session_id: str) -> Row[Any] | None:
-    query = select(sessions).where(sessions.c.id == session_id, sessions.c.app_user_id == app_user_id)
-    return connection.execute(query).one_or_none()
+    return connection.execute(_SESSION, {"session_id": session_id, "app_user_id": app_user_id}).one_or_none()
 
 
 def add_session(connection: Connection, new: NewTurn) -> str:
@@ -75,11 +105,10 @@ def add_session(connection: Connection, new: NewTurn) -> str:
         "channel": new.channel,
         "title": first_line[:80],
         "data": {},
-        "entered": False,
         "created_at": now,
         "updated_at": now,
     }
-    connection.execute(sessions.insert().values(row))
+    connection.execute(_ADD_SESSION, row)
     return session_id
 
 
@@ -96,45 +125,42 @@ def add_turn(connection: Connection, new: NewTurn, session_id: str, started: byt
         "fingerprint": new.fingerprint,
         "created_at": now,
     }
-    connection.execute(turns.insert().values(row))
-    said = {"session_id": session_id, "turn_id": new.id, "sender": "user", "text": new.text, "created_at": now}
-    connection.execute(messages.insert().values(said))
-    connection.execute(events.insert().values(turn_id=new.id, number=1, data=started))
-    connection.execute(update(sessions).where(sessions.c.id == session_id).values(updated_at=now))
+    connection.execute(_ADD_TURN, row)
+    add_messages(connection, session_id, new.id, "user", [new.text])
+    add_entries(connection, new.id, [Entry(1, "started", started)])
+    if new.session_id is not None:
+        connection.execute(_TOUCH_SESSION, {"session_id": session_id, "now": now})
+
+
+def add_messages(connection: Connection, session_id: str, turn_id: str, sender: str, texts: list[str]) -> None:
+    now = time.time()
+    rows = [
+        {"session_id": session_id, "turn_id": turn_id, "sender": sender, "text": text, "created_at": now}
+        for text in texts
+    ]
+    connection.execute(_ADD_MESSAGES, rows)
+
+
+def add_entries(connection: Connection, turn_id: str, entries: list[Entry]) -> None:
+    rows = [{"turn_id": turn_id, "number": entry.number, "data": entry.data} for entry in entries]
+    connection.execute(_ADD_EVENTS, rows)
 
 
 def state_for(connection: Connection, session_row: Row[Any], turn_id: str) -> SessionState:
     """What the handler of a turn finds in its session: everything said before this turn."""
     said = [each for each in messages_of(connection, session_row.id, HISTORY + 1) if each.request_id != turn_id]
-    return SessionState(
-        id=session_row.id,
-        channel=session_row.channel,
-        is_new=not session_row.entered,
-        history=said[-HISTORY:],
-        data=session_row.data,
-    )
-
-
-def mark_entered(connection: Connection, session_id: str) -> None:
-    connection.execute(update(sessions).where(sessions.c.id == session_id).values(entered=True))
+    return SessionState(session_row.id, session_row.channel, history=said[-HISTORY:], data=session_row.data)
 
 
 def messages_of(connection: Connection, session_id: str, limit: int) -> list[Message]:
     """The last messages of a session, oldest first."""
-    query = (
-        select(messages, sessions.c.channel)
-        .join(sessions, sessions.c.id == messages.c.session_id)
-        .where(messages.c.session_id == session_id)
-        .order_by(messages.c.id.desc())
-        .limit(limit)
-    )
-    rows = reversed(connection.execute(query).all())
+    rows = reversed(connection.execute(_MESSAGES, {"session_id": session_id, "limit": limit}).all())
     return [Message(row.text, row.sender, row.created_at, row.turn_id, row.channel) for row in rows]
 
 
 def set_turn_state(connection: Connection, turn_id: str, state: str) -> None:
     ended = None if state in UNFINISHED else time.time()
-    connection.execute(update(turns).where(turns.c.id == turn_id).values(state=state, ended_at=ended))
+    connection.execute(_SET_STATE, {"turn_id": turn_id, "new_state": state, "ended": ended})
 
 
 def save_data(connection: Connection, session_id: str, data: dict[str, Any]) -> None:

@@ -16,8 +16,9 @@ from cpsl.errors import InvalidRequest, NotFound, TooLarge
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.chats import store
-from cpsl.gateway.chats.log import Entry, TurnLog
-from cpsl.gateway.chats.running import LiveTurn, Runner, Surroundings, in_state, surroundings
+from cpsl.gateway.chats.log import TurnLog
+from cpsl.gateway.chats.running import LiveTurn, Runner, Surroundings, first_surroundings, in_state, surroundings
+from cpsl.gateway.chats.store import Entry
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.integrations.service import Integrations
 from cpsl.wire.events import Error, PromptClosed, Started, encode
@@ -118,10 +119,13 @@ class Turns:
             if known is not None:
                 _check_same(known, new)
                 return known.id, known.session_id, None
-        session_id = new.session_id or store.add_session(connection, new)
-        found = surroundings(connection, self._integrations, version, new.app_user_id, session_id, new.id)
+        if new.session_id is None:
+            session_id = store.add_session(connection, new)
+            found = first_surroundings(connection, self._integrations, version, new, session_id)
+        else:
+            session_id = new.session_id
+            found = surroundings(connection, self._integrations, version, new.app_user_id, session_id, new.id)
         store.add_turn(connection, new, session_id, _started(new, session_id))
-        store.mark_entered(connection, session_id)
         return new.id, session_id, found
 
     async def _recover(self, row: Row[Any]) -> None:

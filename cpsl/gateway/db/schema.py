@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
-    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -172,7 +171,6 @@ sessions = Table(
     Column("channel", String(20), nullable=False),
     Column("title", String(200), nullable=False),
     Column("data", JSON, nullable=False),
-    Column("entered", Boolean, nullable=False),
     _time("created_at"),
     _time("updated_at"),
     Index(None, "app_user_id", "id"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from cpsl.errors import InvalidRequest
 from cpsl.gateway.accounts.service import Accounts
@@ -16,6 +16,7 @@ from cpsl.wire.ids import new_id
 from cpsl.wire.integrations import SECRET_FORMS, Credentials, form_fields
 
 _MAX_FIELD_BYTES = 64 * 1024
+_OF_USER = select(connections).where(connections.c.app_user_id == bindparam("app_user_id"))
 
 
 class Integrations:
@@ -26,7 +27,7 @@ class Integrations:
 
     def of_user(self, connection: Connection, workspace_id: str, app_user_id: str) -> dict[str, Credentials]:
         """All that a user has connected."""
-        rows = connection.execute(select(connections).where(connections.c.app_user_id == app_user_id)).all()
+        rows = connection.execute(_OF_USER, {"app_user_id": app_user_id}).all()
         if not rows:
             return {}
         key = self._accounts.workspace_key(connection, workspace_id)
