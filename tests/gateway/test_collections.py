@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import cpsl
 from cpsl.errors import InvalidRequest
 from cpsl.gateway.collections import filters
-from tests.support.bench import code_of, deploy_workbench, run
+from tests.support.bench import code_of, run
 from tests.support.gateway import GatewayProcess
 
 DOCUMENT: dict[str, Any] = {
@@ -260,14 +260,3 @@ def test_values_come_back_as_they_went(bench: GatewayProcess) -> None:
     """
     with bench.client() as client:
         assert run(client, code) == (True, {"inner": 5})
-
-
-def test_what_is_kept_outlives_the_gateway(own_gateway: GatewayProcess) -> None:
-    deploy_workbench(own_gateway)
-    with own_gateway.client() as client:
-        run(client, "await user.insert_one({'kept': True}); return 0")
-        own_gateway.kill()
-        own_gateway.start()
-        assert run(client, "return await user.count({'kept': True})") == 1
-        with pytest.raises(cpsl.AppError):
-            client.chat("workbench", "return 1 / 0")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import cpsl
-from tests.support.bench import SECRETS, code_of, deploy_workbench, run
+from tests.support.bench import SECRETS, code_of, run
 from tests.support.gateway import GatewayProcess
 
 
@@ -60,15 +60,14 @@ def test_an_undeclared_secret_is_refused_and_how_to_declare_it_is_said(bench: Ga
     assert unknown[1] == "secret_not_declared"  # whether it exists is not the app's business
 
 
-def test_a_secret_that_was_deleted_later(own_gateway: GatewayProcess) -> None:
-    deploy_workbench(own_gateway)
-    with own_gateway.client() as client:
-        client.secrets.delete("BENCH_REFERENCED")
-        kind, code, hint = run(client, code_of("referenced.value"))
+def test_a_secret_that_was_deleted_later(bench: GatewayProcess) -> None:
+    with bench.client() as client:
+        client.secrets.delete("BENCH_FLEETING")
+        kind, code, hint = run(client, code_of("fleeting.value"))
         assert (kind, code) == ("NotFound", "secret_not_found")
-        assert "capsule secret create BENCH_REFERENCED=" in hint
-        client.secrets.create({"BENCH_REFERENCED": "back again"})
-        assert run(client, "return referenced.value") == "back again"
+        assert "capsule secret create BENCH_FLEETING=" in hint
+        client.secrets.create({"BENCH_FLEETING": "back again"})
+        assert run(client, "return fleeting.value") == "back again"
 
 
 def test_another_workspaces_secrets_are_out_of_reach(bench: GatewayProcess) -> None:

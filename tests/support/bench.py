@@ -9,7 +9,12 @@ from typing import Any
 import cpsl
 from tests.support.gateway import APPS, GatewayProcess
 
-SECRETS = {"BENCH_DECLARED": "declared-Xy7Qa9", "BENCH_REFERENCED": "referenced-Kp3Lm5", "BENCH_OTHER": "other-Vd8Ws2"}
+SECRETS = {
+    "BENCH_DECLARED": "declared-Xy7Qa9",
+    "BENCH_REFERENCED": "referenced-Kp3Lm5",
+    "BENCH_OTHER": "other-Vd8Ws2",
+    "BENCH_FLEETING": "fleeting-1",
+}
 
 
 def deploy_workbench(gateway: GatewayProcess) -> None:

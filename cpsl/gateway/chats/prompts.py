@@ -6,6 +6,7 @@ import asyncio
 import posixpath
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row
@@ -27,6 +28,7 @@ from cpsl.wire.names import file_name
 from cpsl.wire.turns import PromptAnswer, PromptState
 
 _LONGEST_WAIT = 30 * 24 * 3600.0
+_LAST_MOMENT_SECONDS = 10.0
 
 
 class Prompts:
@@ -51,7 +53,7 @@ class Prompts:
 
     async def ask(self, live: LiveTurn, question: OpenPrompt) -> PromptResult:
         """Ask the turn's user and wait. An integration that is connected already is answered at once."""
-        if question.kind == "integration" and (known := await self._connected(live, question.integration)):
+        if question.kind != "file" and (known := await self._connected(live, question.integration)):
             return known
         prompt = self._prompt(live, question)
         answered: asyncio.Future[PromptResult] = asyncio.get_running_loop().create_future()
@@ -59,13 +61,22 @@ class Prompts:
         live.has_asked = True
         try:
             await live.log.add_durably([prompt], lambda c: store.add_prompt(c, live.id, prompt, question.path))
-            async with asyncio.timeout(prompt.expires_at - time.time()):
-                return await answered
-        except TimeoutError:
-            await self._close(live, prompt.prompt_id, PromptResult("expired"))
-            return answered.result() if answered.done() else PromptResult("expired")
+            return await self._outcome(live, prompt, answered)
         finally:
             self._waiting.pop(prompt.prompt_id, None)
+
+    async def _outcome(self, live: LiveTurn, prompt: Prompt, answered: asyncio.Future[PromptResult]) -> PromptResult:
+        """Wait for the answer until the prompt expires or its turn ends."""
+        ends: set[asyncio.Future[Any]] = {answered, *([live.task] if live.task else [])}
+        await asyncio.wait(ends, timeout=prompt.expires_at - time.time(), return_when=asyncio.FIRST_COMPLETED)
+        expired = PromptResult("expired")
+        if answered.done() or (live.task and live.task.done()):
+            return answered.result() if answered.done() else PromptResult("cancelled")
+        if await self._close(live, prompt.prompt_id, expired):
+            return expired
+        # Somebody answered at the last moment: the answer is stored, and about to be told.
+        await asyncio.wait(ends, timeout=_LAST_MOMENT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        return answered.result() if answered.done() else expired
 
     async def answer(self, turn_id: str, prompt_id: str, answer: PromptAnswer) -> PromptState:
         """Fill in a form, or decline any prompt. Raises Conflict when it was answered already, InvalidRequest."""
@@ -94,7 +105,11 @@ class Prompts:
         clean = file_name(name)
         _check_file(event, clean, content_type, source.stat().st_size)
         stored = await self._store_file(live, path, source, clean, content_type)
-        return await self._close_or_refuse(live, prompt_id, PromptResult("answered", file=stored))
+        try:
+            return await self._close_or_refuse(live, prompt_id, PromptResult("answered", file=stored))
+        except Conflict:
+            await self._take_back(live, stored)
+            raise
 
     async def _connected(self, live: LiveTurn, integration: str) -> PromptResult | None:
         def work(connection: Connection) -> PromptResult | None:
@@ -160,6 +175,15 @@ class Prompts:
         if waiting is not None and not waiting.done():
             waiting.set_result(result)
         return True
+
+    async def _take_back(self, live: LiveTurn, stored: StoredFile) -> None:
+        """Remove a file that came too late."""
+        if stored.file_id:
+            return await self._user_files.discard([stored.file_id])
+        if mount := _mount_of(live.version.spec.mounts, stored.path):
+            inside = stored.path[len(mount.path) :]
+            await self._filesystems.remove(live.version.workspace_id, mount.name, inside)
+        return None
 
     async def _store_file(self, live: LiveTurn, path: str, source: Path, name: str, content_type: str) -> StoredFile:
         mount = _mount_of(live.version.spec.mounts, path)
