@@ -100,31 +100,23 @@ def _orphans(gateway: GatewayProcess) -> list[str]:
     return [pid for pid in found.stdout.split() if pid != str(gateway.pid)]
 
 
+def start_in_vain(gateway: GatewayProcess, port: str) -> subprocess.CompletedProcess[str]:
+    """Start a gateway that cannot come up; it says why in one line and ends with status 1."""
+    argv = [sys.executable, "-m", "cpsl.gateway", "--port", port]
+    ended = subprocess.run(argv, env=gateway.env, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    return ended
+
+
 def test_a_second_gateway_on_the_same_directory_refuses(own_gateway: GatewayProcess) -> None:
-    second = subprocess.run(
-        [sys.executable, "-m", "cpsl.gateway", "--port", "0"],
-        env=own_gateway.env,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert second.returncode == 1
+    second = start_in_vain(own_gateway, "0")
     assert "another gateway runs on" in second.stderr
-    assert "Traceback" not in second.stderr
 
 
 def test_a_taken_port_is_named(own_gateway: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = GatewayProcess(tmp_path_factory.mktemp("other"))
-    refused = subprocess.run(
-        [sys.executable, "-m", "cpsl.gateway", "--port", str(own_gateway.port)],
-        env=other.env,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert refused.returncode == 1
+    refused = start_in_vain(other, str(own_gateway.port))
     assert f"port {own_gateway.port} is taken" in refused.stderr
     assert f"--port {own_gateway.port + 1}" in refused.stderr
 
@@ -134,28 +126,12 @@ def test_without_its_master_key_it_does_not_start_and_makes_no_new_one(own_gatew
     credentials = own_gateway.home / "config" / "credentials.json"
     kept = credentials.read_bytes()
     credentials.unlink()
-    refused = subprocess.run(
-        [sys.executable, "-m", "cpsl.gateway", "--port", "0"],
-        env=own_gateway.env,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert refused.returncode == 1
+    refused = start_in_vain(own_gateway, "0")
     assert "master key" in refused.stderr
     assert not credentials.exists()
     credentials.write_bytes(msgspec.json.encode(dict.fromkeys(msgspec.json.decode(kept), "QUJD" * 10 + "QUI=")))
     credentials.chmod(0o600)
-    wrong = subprocess.run(
-        [sys.executable, "-m", "cpsl.gateway", "--port", "0"],
-        env=own_gateway.env,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert wrong.returncode == 1
+    assert "another key" in start_in_vain(own_gateway, "0").stderr
     credentials.write_bytes(kept)
     credentials.chmod(0o600)
     own_gateway.start()

@@ -50,8 +50,7 @@ async def chat(
     idempotency_key: Key = None,
 ) -> Response[ChatReply]:
     """Send a message and wait for the whole answer; 202 with a ``prompt`` when the app waits for a person."""
-    version = await apps.live(actor.workspace_id, app)
-    log = await turns.submit(version, await turns.user(version, actor), data, idempotency_key)
+    log = await _submit(apps, turns, actor, app, data, idempotency_key)
     await log.settled(closing)
     return _answer(log)
 
@@ -68,8 +67,7 @@ async def stream(
     idempotency_key: Key = None,
 ) -> Stream:
     """Send a message and follow the turn's events."""
-    version = await apps.live(actor.workspace_id, app)
-    log = await turns.submit(version, await turns.user(version, actor), data, idempotency_key)
+    log = await _submit(apps, turns, actor, app, data, idempotency_key)
     return _events(log, 0, closing, settings)
 
 
@@ -86,9 +84,7 @@ async def stream_by_query(
     idempotency_key: Key = None,
 ) -> Stream:
     """As the published client asks for it. Prefer POST: a text in a URL ends up in logs."""
-    version = await apps.live(actor.workspace_id, app)
-    request = ChatRequest(text, session_id)
-    log = await turns.submit(version, await turns.user(version, actor), request, idempotency_key)
+    log = await _submit(apps, turns, actor, app, ChatRequest(text, session_id), idempotency_key)
     return _events(log, 0, closing, settings)
 
 
@@ -199,6 +195,11 @@ async def answer_file(
     content_type = content_type_of(name, request.headers.get("content-type", ""))
     async with received(request, settings.data_dir / "tmp", settings.max_prompt_file_bytes) as (source, _):
         return await prompts.answer_file(request_id, prompt_id, source, name, content_type)
+
+
+async def _submit(apps: Apps, turns: Turns, actor: Actor, app: str, request: ChatRequest, key: str | None) -> TurnLog:
+    version = await apps.live(actor.workspace_id, app)
+    return await turns.submit(version, await turns.user(version, actor), request, key)
 
 
 async def _visited(apps: Apps, app: str, visitor: Actor | None) -> VersionRef:
