@@ -26,6 +26,7 @@ from cpsl.wire.apps import (
     DeployEvent,
     DeployLog,
     DeployStatus,
+    ImageSpec,
     Missing,
 )
 from cpsl.wire.frames import GetSecret, LogRecord, Question, Start
@@ -34,6 +35,7 @@ from cpsl.wire.names import check_secret_name
 from cpsl.wire.resources import CHANNEL_CREDENTIALS
 
 log = logging.getLogger("cpsl.gateway.deploys")
+_NO_IMAGES = "Note: images are not built yet; the app runs with the packages of the gateway's own environment"
 Report = Callable[[DeployEvent], None]
 
 
@@ -126,6 +128,8 @@ class Deploys:
         missing = (await self.check(actor.workspace_id, spec)).missing
         if missing:
             raise Refused(missing)
+        if spec.image != ImageSpec():
+            report(DeployStatus(_NO_IMAGES))
         return await self._apps.activate(actor.workspace_id, version_id, entry, spec)
 
     async def _inspect(self, actor: Actor, folder: Path, entry: str, secrets: list[str], report: Report) -> AppSpec:
