@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import secrets
-import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cpsl import private_files
 from cpsl.errors import ConfigError, NotFound
 
 DEFAULT_PROFILE = "local"
@@ -208,7 +207,7 @@ def _profile(name: str, row: Any) -> Profile:
 
 def _document() -> dict[str, Any]:
     try:
-        return tomllib.loads((read_private(config_path(), secret=False) or b"").decode())
+        return tomllib.loads((private_files.read(config_path(), secret=False) or b"").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _unusable(str(error)) from None
 
@@ -266,10 +265,10 @@ def remember_keyring(works: bool) -> None:
 def _changed_document() -> Iterator[dict[str, Any]]:
     import tomli_w
 
-    with locked(config_path()):
+    with private_files.locked(config_path()):
         document = _document()
         yield document
-        write_private(config_path(), tomli_w.dumps(document).encode())
+        private_files.write(config_path(), tomli_w.dumps(document).encode())
 
 
 # --- gateway URLs -------------------------------------------------------------------------------------------------
@@ -333,94 +332,3 @@ def _is_plain(url: str) -> bool:
 def _without_userinfo(url: str) -> str:
     """A URL for a message: what stands before ``@`` may be a password."""
     return url if "@" not in url else f"…@{url.rpartition('@')[2]}"
-
-
-# --- files for the owner only -------------------------------------------------------------------------------------
-
-
-def private_dir(path: Path) -> Path:
-    """Make a folder 0700, whatever the umask; refuse one in which others could swap our files."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        path.mkdir(mode=0o700)
-    except FileExistsError:
-        _refuse_shared(path)
-    return path
-
-
-def _refuse_shared(path: Path) -> None:
-    facts = path.stat()
-    if not stat.S_ISDIR(facts.st_mode):
-        raise ConfigError(f"{path} is not a folder", code="unsafe_file", hint="Move it away and try again.")
-    if os.name == "posix" and facts.st_mode & 0o022:
-        raise ConfigError(f"{path} can be written by others", code="unsafe_file", hint=f"Run: chmod go-w {path}")
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file 0600, whole or not at all. Raises ConfigError (code ``unsafe_file``) for a symlink in its place."""
-    private_dir(path.parent)
-    if path.is_symlink():
-        raise _unsafe(path, "is a symbolic link")
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        _write_new(draft, content)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def read_private(path: Path, *, secret: bool = True) -> bytes | None:
-    """The content of a file, or None if there is none.
-
-    Raises ConfigError (code ``unsafe_file``) for a symlink, for what is no file, and, if it holds a ``secret``, when
-    others may read it.
-    """
-    if path.is_symlink():
-        raise _unsafe(path, "is a symbolic link")
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _unsafe(path, f"cannot be read ({error.strerror})") from None
-    with os.fdopen(descriptor, "rb") as file:
-        _check_private(path, os.fstat(file.fileno()).st_mode, secret)
-        return file.read()
-
-
-def _check_private(path: Path, mode: int, secret: bool) -> None:
-    if not stat.S_ISREG(mode):
-        raise _unsafe(path, "is not a regular file")
-    if os.name == "posix" and mode & (0o077 if secret else 0o022):
-        raise ConfigError(
-            f"{path} is open to others (mode {stat.S_IMODE(mode):04o})",
-            code="unsafe_file",
-            hint=f"Run: chmod 600 {path}",
-        )
-
-
-def _unsafe(path: Path, why: str) -> ConfigError:
-    return ConfigError(f"{path} {why}", code="unsafe_file", hint="Move it away and try again.")
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other processes from changing ``path`` meanwhile (flock on a file beside it; a no-op without flock)."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    lock = private_dir(path.parent) / f".{path.name}.lock"
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(lock, flags, 0o600), "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from cpsl import config
+from cpsl import config, private_files
 from cpsl.errors import ConfigError
 from cpsl.wire.accounts import Bootstrap
 
@@ -19,7 +19,7 @@ def read_bootstrap(data_dir: Path | None = None) -> Bootstrap | None:
     Raises ConfigError: ``unsafe_file`` if it is a symlink or others may read it, ``invalid_config`` if it is damaged.
     """
     path = (data_dir or config.data_dir()) / FILE_NAME
-    content = config.read_private(path)
+    content = private_files.read(path)
     if content is None:
         return None
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from cpsl import config
+from cpsl import config, private_files
 from cpsl.errors import ConfigError
 
 KEYRING = "keyring"
@@ -138,7 +138,7 @@ def _keyring_delete(name: str) -> None:
 
 
 def _load_file() -> dict[str, str]:
-    content = config.read_private(file_path())
+    content = private_files.read(file_path())
     if not content:
         return {}
     try:
@@ -151,8 +151,8 @@ def _load_file() -> dict[str, str]:
 def _change_file(name: str, value: str | None) -> None:
     if value is None and not file_path().exists():
         return
-    with config.locked(file_path()):
+    with private_files.locked(file_path()):
         entries = {key: kept for key, kept in _load_file().items() if key != name}
         if value is not None:
             entries[name] = value
-        config.write_private(file_path(), msgspec.json.format(msgspec.json.encode(entries)))
+        private_files.write(file_path(), msgspec.json.format(msgspec.json.encode(entries)))

@@ -8,8 +8,8 @@ import os
 import secrets
 from pathlib import Path
 
+from cpsl import private_files
 from cpsl.auth import store as credential_store
-from cpsl.config import read_private, write_private
 from cpsl.errors import ConfigError
 from cpsl.gateway.vault import KEY_BYTES, Key
 from cpsl.wire.ids import new_id
@@ -22,14 +22,14 @@ def master_key(data_dir: Path) -> Key:
     later: a new one would open nothing.
     """
     marker = data_dir / "store-id"
-    known = read_private(marker)
+    known = private_files.read(marker)
     if known is None:
         if (data_dir / "capsule.db").exists():
             raise _missing(data_dir, f"Restore the file {marker}")
         store_id = new_id("store")
         key = os.urandom(KEY_BYTES)
         credential_store.write(_name(store_id), base64.b64encode(key).decode())
-        write_private(marker, store_id.encode())
+        private_files.write(marker, store_id.encode())
         return Key(key)
     store_id = known.decode().strip()
     found = credential_store.read(_name(store_id))

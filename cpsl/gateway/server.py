@@ -18,8 +18,8 @@ import msgspec
 import uvicorn
 import uvloop
 
+from cpsl import private_files
 from cpsl._version import __version__
-from cpsl.config import write_private
 from cpsl.errors import ConfigError, Conflict
 from cpsl.gateway.app import create_app
 from cpsl.gateway.gateway import Gateway
@@ -62,9 +62,10 @@ class Announcement:
     def publish(self) -> None:
         """Say that the gateway answers."""
         url = self._settings.url
-        write_private(self._settings.data_dir / "bootstrap.json", msgspec.json.encode(Bootstrap(url, self._secret)))
+        bootstrap = msgspec.json.encode(Bootstrap(url, self._secret))
+        private_files.write(self._settings.data_dir / "bootstrap.json", bootstrap)
         state = {"pid": os.getpid(), "url": url, "version": __version__, "started_at": time.time()}
-        write_private(self._state, msgspec.json.encode(state))
+        private_files.write(self._state, msgspec.json.encode(state))
         log.info("listening on %s", url)
 
     def withdraw(self) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cpsl import auth, config
+from cpsl import auth, config, private_files
 from cpsl.auth import local, store
 from cpsl.errors import ConfigError, NotFound, NotLoggedIn
 
@@ -21,7 +21,7 @@ def test_nobody_is_told_to_log_in() -> None:
 
 
 def test_arguments_alone_are_enough_and_read_no_config(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config.write_private(home / "config.toml", b"not = = toml")
+    private_files.write(home / "config.toml", b"not = = toml")
     monkeypatch.setenv("CAPSULE_PROFILE", "nowhere")
     found = auth.resolve("cps_a", "https://gw.example.com/")
     assert (found.token, found.gateway_url, found.source) == ("cps_a", "https://gw.example.com", "argument")
@@ -87,7 +87,7 @@ def test_no_token_in_a_repr() -> None:
 def test_the_bootstrap_file(tmp_path: Path) -> None:
     assert local.read_bootstrap(tmp_path) is None
     path = tmp_path / "bootstrap.json"
-    config.write_private(path, b'{"gateway_url": "http://127.0.0.1:1980", "bootstrap_secret": "canary"}')
+    private_files.write(path, b'{"gateway_url": "http://127.0.0.1:1980", "bootstrap_secret": "canary"}')
     found = local.read_bootstrap(tmp_path)
     assert found is not None
     assert found.bootstrap_secret == "canary"
@@ -95,6 +95,6 @@ def test_the_bootstrap_file(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(ConfigError, match="0644"):
         local.read_bootstrap(tmp_path)
-    config.write_private(path, b"{}")
+    private_files.write(path, b"{}")
     with pytest.raises(ConfigError, match="damaged"):
         local.read_bootstrap(tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cpsl import config
+from cpsl import config, private_files
 from cpsl.auth import store
 from cpsl.errors import ConfigError
 
@@ -93,7 +93,7 @@ def test_names_do_not_touch_each_other() -> None:
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"a": 1}', b"\xff"])
 def test_a_damaged_file_is_one_clear_error(content: bytes, home: Path) -> None:
-    config.write_private(home / "credentials.json", content)
+    private_files.write(home / "credentials.json", content)
     with pytest.raises(ConfigError, match="damaged"):
         store.read("token:a")
 

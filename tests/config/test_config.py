@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cpsl import config
+from cpsl import config, private_files
 from cpsl.errors import ConfigError, NotFound
 
 
@@ -96,7 +96,7 @@ def test_a_damaged_file_is_one_clear_error(content: str, home: Path) -> None:
 def test_files_are_private_under_any_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        config.write_private(tmp_path / "new" / "file", b"x")
+        private_files.write(tmp_path / "new" / "file", b"x")
     finally:
         os.umask(before)
     assert (mode(tmp_path / "new"), mode(tmp_path / "new" / "file")) == (0o700, 0o600)
@@ -107,7 +107,7 @@ def test_a_symlink_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     target.write_bytes(b"untouched")
     link = tmp_path / "link"
     link.symlink_to(target)
-    for refused in (partial(config.write_private, link, b"x"), partial(config.read_private, link)):
+    for refused in (partial(private_files.write, link, b"x"), partial(private_files.read, link)):
         with pytest.raises(ConfigError) as caught:
             refused()
         assert caught.value.code == "unsafe_file"
@@ -116,12 +116,12 @@ def test_a_symlink_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "secret"
-    config.write_private(path, b"x")
+    private_files.write(path, b"x")
     path.chmod(0o644)
     with pytest.raises(ConfigError, match="0644") as caught:
-        config.read_private(path)
+        private_files.read(path)
     assert caught.value.hint == f"Run: chmod 600 {path}"
-    assert config.read_private(path, secret=False) == b"x"
+    assert private_files.read(path, secret=False) == b"x"
 
 
 def test_a_folder_that_others_may_write_is_refused(tmp_path: Path) -> None:
@@ -129,20 +129,20 @@ def test_a_folder_that_others_may_write_is_refused(tmp_path: Path) -> None:
     shared.mkdir()
     shared.chmod(0o777)
     with pytest.raises(ConfigError, match="written by others"):
-        config.write_private(shared / "file", b"x")
+        private_files.write(shared / "file", b"x")
 
 
 def test_a_fifo_does_not_hang_the_reader(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo", 0o600)
     with pytest.raises(ConfigError, match="regular file"):
-        config.read_private(tmp_path / "fifo")
+        private_files.read(tmp_path / "fifo")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    config.write_private(path, b"old")
+    private_files.write(path, b"old")
     with pytest.raises(TypeError):
-        config.write_private(path, "text, not bytes")  # type: ignore[arg-type]
+        private_files.write(path, "text, not bytes")  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from cpsl import config
+from cpsl import config, private_files
 from cpsl.errors import CapsuleError, ConfigError
 from cpsl.gateway.accounts.service import Accounts
 from cpsl.gateway.db.schema import secrets
@@ -141,7 +141,7 @@ def test_a_master_key_that_is_gone_or_damaged_is_not_made_anew(tmp_path: Path, c
     master_key(tmp_path)
     kept = json.loads(_credentials().read_text())
     left = {} if content is None else dict.fromkeys(kept, content)
-    config.write_private(_credentials(), json.dumps(left).encode())
+    private_files.write(_credentials(), json.dumps(left).encode())
     with pytest.raises(ConfigError) as caught:
         master_key(tmp_path)
     assert caught.value.code == code
