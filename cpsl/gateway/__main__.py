@@ -8,15 +8,17 @@ from pathlib import Path
 
 from cpsl import config
 from cpsl.errors import CapsuleError
-from cpsl.gateway.server import configure_logging, serve
 from cpsl.gateway.settings import Settings
 
 
 def main() -> int:
     """Serve with the settings of this machine and of argv; an error is one line on standard error, and status 1."""
-    configure_logging()
     try:
-        serve(_settings())
+        settings = _settings()
+        from cpsl.gateway.server import configure_logging, serve  # heavy, so after what argv may have wrong
+
+        configure_logging()
+        serve(settings)
     except CapsuleError as error:
         sys.stderr.write(f"{error.message}\n{error.hint or ''}".rstrip() + "\n")
         return 1

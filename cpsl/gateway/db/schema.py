@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Float,
     ForeignKey,
@@ -28,6 +29,10 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+# SQLite's integers have 64 bits anyway, and only a primary key called INTEGER counts by itself there.
+_Long = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _id() -> Column[str]:
@@ -203,7 +208,7 @@ events = Table(
 messages = Table(
     "messages",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", _Long, primary_key=True, autoincrement=True),
     _belongs_to("sessions"),
     Column("turn_id", String(40), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
     Column("sender", String(10), nullable=False),
@@ -243,7 +248,7 @@ files = Table(
     _belongs_to("app_users"),
     Column("name", String(255), nullable=False),
     Column("content_type", String(200), nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("size", _Long, nullable=False),
     _time("created_at"),
 )
 
@@ -261,7 +266,7 @@ documents = Table(
 log_lines = Table(
     "log_lines",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", _Long, primary_key=True, autoincrement=True),
     _belongs_to("apps"),
     Column("version", Integer, nullable=False),
     Column("level", String(10), nullable=False),

@@ -8,6 +8,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_LONG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -154,7 +156,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "log_lines",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", _LONG, autoincrement=True, nullable=False),
         sa.Column("app_id", sa.String(length=40), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("level", sa.String(length=10), nullable=False),
@@ -216,7 +218,7 @@ def upgrade() -> None:
         sa.Column("app_user_id", sa.String(length=40), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("content_type", sa.String(length=200), nullable=False),
-        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("size", _LONG, nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.ForeignKeyConstraint(
             ["app_user_id"], ["app_users.id"], name=op.f("fk_files_app_user_id"), ondelete="CASCADE"
@@ -270,7 +272,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "messages",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", _LONG, autoincrement=True, nullable=False),
         sa.Column("session_id", sa.String(length=40), nullable=False),
         sa.Column("turn_id", sa.String(length=40), nullable=False),
         sa.Column("sender", sa.String(length=10), nullable=False),
