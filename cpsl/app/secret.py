@@ -75,12 +75,12 @@ class Secret:
 
 
 def inject(names: Iterable[str]) -> None:
-    """Put secrets into the environment where a runtime is connected: ``OpenAI()`` below the app finds its key.
+    """Put secrets into the environment while a deploy looks at the app: ``OpenAI()`` below it finds its key.
 
     One that cannot be had is left out; the deploy says which are missing.
     """
     for name in names:
-        if name not in os.environ and host.connected() is not None:
+        if host.inspects() and name not in os.environ:
             with suppress(CapsuleError):
                 os.environ[name] = Secret(name).value
 

@@ -168,7 +168,7 @@ def test_the_traceback_is_the_users_own(gateway: GatewayProcess) -> None:
 
 def test_a_missing_package_is_named_with_what_to_do(gateway: GatewayProcess) -> None:
     error = failed(gateway, answering("packaged", before="import openai_of_another_kind\n"))
-    assert 'cpsl.Image(python_packages=["…"])' in (error.hint or "")
+    assert "openai_of_another_kind" in (error.hint or "")
 
 
 @pytest.mark.parametrize(
