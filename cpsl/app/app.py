@@ -67,7 +67,6 @@ class App:
         self.handlers = Handlers()
         self.collections: dict[str, CollectionRef] = {}
         self.integrations: dict[str, IntegrationSpec] = {}
-        secrets_named.inject(self.secrets)
 
     # --- what answers ---------------------------------------------------------------------------------------------
 

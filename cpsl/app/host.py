@@ -6,21 +6,12 @@ from cpsl.app.bridge import Bridge
 from cpsl.errors import InvalidRequest
 
 _bridge: Bridge | None = None
-_inspects = False
 
 
-def use(bridge: Bridge | None, *, inspects: bool = False) -> None:
-    """Make ``bridge`` the one that secrets and collections ask; None when nothing runs the app any more.
-
-    ``inspects``: the app is only imported, to see what it declares; its secrets are not in the environment yet.
-    """
-    global _bridge, _inspects
-    _bridge, _inspects = bridge, inspects
-
-
-def inspects() -> bool:
-    """Whether the app is only imported, to see what it declares."""
-    return _inspects
+def use(bridge: Bridge | None) -> None:
+    """Make ``bridge`` the one that secrets and collections ask; None when nothing runs the app any more."""
+    global _bridge
+    _bridge = bridge
 
 
 def connected() -> Bridge | None:

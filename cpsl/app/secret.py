@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from contextlib import suppress
 
 from cpsl.app import host
-from cpsl.errors import CapsuleError, NotFound
+from cpsl.errors import NotFound
 from cpsl.wire.frames import GetSecret
 from cpsl.wire.names import check_secret_name
 
@@ -72,17 +70,6 @@ class Secret:
 
     def __str__(self) -> str:
         return f"Secret({self.name})"
-
-
-def inject(names: Iterable[str]) -> None:
-    """Put secrets into the environment while a deploy looks at the app: ``OpenAI()`` below it finds its key.
-
-    One that cannot be had is left out; the deploy says which are missing.
-    """
-    for name in names:
-        if host.inspects() and name not in os.environ:
-            with suppress(CapsuleError):
-                os.environ[name] = Secret(name).value
 
 
 def named() -> list[str]:

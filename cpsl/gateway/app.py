@@ -87,6 +87,7 @@ def _dependencies(gateway: Gateway) -> dict[str, Provide]:
         "sessions": gateway.sessions,
         "settings": gateway.settings,
         "turns": gateway.turns,
+        "user_files": gateway.user_files,
     }
 
     return {

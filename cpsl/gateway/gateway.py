@@ -59,6 +59,7 @@ class Gateway:
                 self.collections,
                 self.user_files,
                 self.app_logs,
+                settings.url,
             )
         )
 

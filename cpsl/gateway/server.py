@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -103,6 +104,7 @@ def _server(gateway: Gateway, announcement: Announcement) -> _Server:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nothing here believes who a proxy says is asking
         timeout_graceful_shutdown=_GRACE_SECONDS,
         timeout_keep_alive=75,
     )
@@ -129,8 +131,8 @@ def _make_folders(data_dir: Path) -> None:
 
 def _sweep(data_dir: Path) -> None:
     """Remove what an interrupted upload or deploy left behind."""
-    for leftover in (data_dir / "tmp").iterdir():
-        leftover.unlink(missing_ok=True)
+    shutil.rmtree(data_dir / "tmp", ignore_errors=True)
+    (data_dir / "tmp").mkdir(exist_ok=True)
 
 
 @contextmanager

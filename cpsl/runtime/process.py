@@ -60,7 +60,7 @@ class _Process:
 
     def run(self) -> NoReturn:
         """Import the app, then work until the host says stop."""
-        host.use(self._bridge, inspects=self._start.import_only)
+        host.use(self._bridge)
         self._output.install()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the gateway's terminal is the gateway's business
         threading.Thread(target=_watch, args=(self._sock.fileno(),), name="link", daemon=True).start()

@@ -44,6 +44,10 @@ async def handle(session: cpsl.Session, msg: cpsl.Message):
     elif command == "print":
         print(rest)
         await session.reply("printed")
+    elif command == "picture":
+        with open("/tmp/picture.png", "wb") as file:
+            file.write(b"png")
+        await session.show_image("/tmp/picture.png")
     elif command == "exit":
         import os
 

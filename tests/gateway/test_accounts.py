@@ -11,7 +11,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +44,7 @@ def test_the_bootstrap_file_is_its_owners_alone(gateway: GatewayProcess) -> None
 
 @pytest.mark.parametrize("secret", ["", "wrong", "é" * 1000, "x" * 100_000])
 def test_another_bootstrap_secret_is_refused(gateway: GatewayProcess, secret: str) -> None:
-    refused = httpx.post(f"{gateway.url}/api/v1/auth/local", json={"bootstrap_secret": secret})
+    refused = gateway.ask("POST", "/api/v1/auth/local", json={"bootstrap_secret": secret})
     assert refused.status_code == 401
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
     assert refused.json()["code"] == "unauthorized"
@@ -117,7 +116,7 @@ def _refusal(gateway: GatewayProcess, authorizations: list[str]) -> tuple[int, s
 
 
 def test_without_a_token_it_says_so(gateway: GatewayProcess) -> None:
-    answer = httpx.get(f"{gateway.url}/api/v1/me")
+    answer = gateway.ask("GET", "/api/v1/me")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="capsule"'
     assert (answer.json()["code"], answer.json()["hint"]) == ("not_logged_in", "Log in with: capsule login")

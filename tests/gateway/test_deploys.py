@@ -229,14 +229,17 @@ app.add_integration(
         client.get_app("needy")
 
 
-def test_a_secret_is_there_at_import_once_the_app_is_declared(gateway: GatewayProcess) -> None:
+def test_a_secret_that_the_client_names_is_there_at_import(gateway: GatewayProcess) -> None:
     """As ``OpenAI()`` at the top of a file needs it."""
     with gateway.client() as client:
         client.secrets.create({"IMPORTED_KEY": "value", "REFERENCED_KEY": "value"})
     source = answering("importer")["app.py"].replace('name="importer"', 'name="importer", secrets=["IMPORTED_KEY"]')
     early = "assert len(cpsl.Secret.from_name('REFERENCED_KEY').value) == 5\n"
-    late = "import os\nassert len(os.environ['IMPORTED_KEY']) == 5\n"
-    succeeded(gateway, {"app.py": source.replace("app = ", early + "app = ") + late})
+    first = "import os\nassert len(os.environ['IMPORTED_KEY']) == 5\n"
+    content = archive({"app.py": first + source.replace("app = ", early + "app = ")})
+    with gateway.client() as client:
+        *_, last = client.deploys.create(content, "app.py:app", secrets=["IMPORTED_KEY"])
+    assert isinstance(last, DeployDone)
     assert ask(gateway, "importer") == "first"
 
 

@@ -28,18 +28,18 @@ from tests.support.store import accounts_of, opened
 
 def _begin(gateway: GatewayProcess, name: str = "a laptop") -> dict[str, Any]:
     form = {"client_id": "capsule-cli", "client_name": name}
-    found: dict[str, Any] = httpx.post(f"{gateway.url}/api/v1/auth/device/code", data=form).json()
+    found: dict[str, Any] = gateway.ask("POST", "/api/v1/auth/device/code", data=form).json()
     return found
 
 
 def _poll(gateway: GatewayProcess, code: dict[str, Any], **changed: str) -> httpx.Response:
     form = {"grant_type": GRANT_TYPE, "device_code": code["device_code"], "client_id": "capsule-cli", **changed}
-    return httpx.post(f"{gateway.url}/api/v1/auth/device/token", data=form)
+    return gateway.ask("POST", "/api/v1/auth/device/token", data=form)
 
 
 def _decide(gateway: GatewayProcess, user_code: str, decision: str = "approve", token: str = "") -> httpx.Response:
     form = {"user_code": user_code, "decision": decision, "token": token or gateway.token}
-    return httpx.post(f"{gateway.url}/device", data=form)
+    return gateway.ask("POST", "/device", data=form)
 
 
 def test_the_whole_flow(gateway: GatewayProcess) -> None:
@@ -48,7 +48,7 @@ def test_the_whole_flow(gateway: GatewayProcess) -> None:
     assert (code["verification_uri"], code["expires_in"], code["interval"]) == (f"{gateway.url}/device", 600, 5)
     pending = _poll(gateway, code)
     assert (pending.status_code, pending.json()["error"]) == (400, "authorization_pending")
-    page = httpx.get(code["verification_uri_complete"])
+    page = gateway.ask("GET", code["verification_uri_complete"])
     assert page.status_code == 200
     assert f'value="{code["user_code"]}"' in page.text
     assert "is logged in" in _decide(gateway, code["user_code"]).text
@@ -80,13 +80,13 @@ def test_a_form_without_a_decision_decides_nothing(gateway: GatewayProcess, deci
 def test_nothing_but_the_form_with_a_token_approves(gateway: GatewayProcess) -> None:
     code = _begin(gateway)
     query = {"user_code": code["user_code"], "decision": "approve", "token": gateway.token}
-    page = httpx.get(f"{gateway.url}/device", params=query)
+    page = gateway.ask("GET", "/device", params=query)
     assert page.status_code == 200
     assert gateway.token not in page.text
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
     assert page.headers["X-Frame-Options"] == "DENY"
-    assert httpx.put(f"{gateway.url}/device", params=query).status_code == 405
-    foreign = httpx.post(f"{gateway.url}/device", data={"user_code": code["user_code"], "decision": "approve"})
+    assert gateway.ask("PUT", "/device", params=query).status_code == 405
+    foreign = gateway.ask("POST", "/device", data={"user_code": code["user_code"], "decision": "approve"})
     assert foreign.status_code == 401
     assert _decide(gateway, code["user_code"], token="cps_wrong").status_code == 401
     assert _poll(gateway, code).json()["error"] == "authorization_pending"
@@ -99,9 +99,9 @@ def test_a_code_is_read_as_people_type_it(gateway: GatewayProcess) -> None:
 
 
 def test_the_page_shows_what_it_was_given_as_text(gateway: GatewayProcess) -> None:
-    page = httpx.get(f"{gateway.url}/device", params={"user_code": '"><script>x</script>'})
+    page = gateway.ask("GET", "/device", params={"user_code": '"><script>x</script>'})
     assert "<script>" not in page.text
-    assert httpx.get(f"{gateway.url}/device", params={"user_code": "B" * 10_000}).text.count("B") < 100
+    assert gateway.ask("GET", "/device", params={"user_code": "B" * 10_000}).text.count("B") < 100
 
 
 def test_guessing_codes(gateway: GatewayProcess) -> None:

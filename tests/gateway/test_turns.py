@@ -239,3 +239,12 @@ def test_data_handlers(echo: GatewayProcess) -> None:
         anonymous = {"Authorization": ""}
         assert http.get("/app/echo/data/public", headers=anonymous).status_code == 401
         assert http.get("/app/echo/data/nothing").json()["code"] == "unknown_data_handler"
+
+
+def test_a_picture_of_the_app_is_for_its_user_alone(echo: GatewayProcess) -> None:
+    with echo.client() as client:
+        [block] = [chunk for chunk in client.stream("echo", "picture") if chunk.event == "block"]
+    path = str(block.data["payload"]["url"]).removeprefix(f"{echo.url}/api/v1")
+    with echo.http() as mine, echo.http(echo.member("pictures@example.com")) as theirs:
+        assert mine.get(path).content == b"png"
+        assert theirs.get(path).status_code == 404

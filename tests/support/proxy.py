@@ -38,9 +38,12 @@ class CuttingProxy:
                 if left is not None and len(data) >= left:
                     client.sendall(data[:left])
                     self.cuts += 1
-                    return
+                    break
                 client.sendall(data)
                 left = None if left is None else left - len(data)
+            # Closing alone says nothing to the other side while another thread reads from the socket.
+            for end in (client, server):
+                end.shutdown(socket.SHUT_RDWR)
 
     @staticmethod
     def _upward(client: socket.socket, server: socket.socket) -> None:

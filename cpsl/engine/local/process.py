@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from cpsl.errors import CapsuleError
 from cpsl.wire import frames
 from cpsl.wire.apps import AppSpec
 
+log = logging.getLogger("cpsl.engine")
 _ENVIRONMENT = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAST_WORDS = 20
@@ -193,6 +195,10 @@ class RuntimeProcess:
             result = frames.Result(call.call_id, await self._answer(call.question))
         except CapsuleError as error:
             result = frames.Result(call.call_id, error=frames.CallError(error.code, error.message, error.hint))
+        except Exception:
+            log.exception("a question of an app could not be answered")
+            failure = frames.CallError("internal_error", "the gateway failed to answer the app")
+            result = frames.Result(call.call_id, error=failure)
         self._link.send(result)
 
     async def _read_output(self, pipe: asyncio.StreamReader | None, stream: str) -> None:

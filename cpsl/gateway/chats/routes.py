@@ -17,8 +17,8 @@ from cpsl.gateway.chats.prompts import Prompts
 from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.chats.sessions import Sessions
 from cpsl.gateway.chats.turns import Turns, shown
-from cpsl.gateway.files.service import content_type_of
-from cpsl.gateway.files.transfer import received
+from cpsl.gateway.files.service import UserFiles, content_type_of
+from cpsl.gateway.files.transfer import download, received
 from cpsl.gateway.http import sse
 from cpsl.gateway.settings import Settings
 from cpsl.wire.events import Error
@@ -140,6 +140,15 @@ async def get_data(
     return Response(response.json, media_type="application/json")
 
 
+@get("/app/{app:str}/files/{file_id:str}")
+async def get_file(app: str, file_id: str, actor: Actor, apps: Apps, turns: Turns, user_files: UserFiles) -> Stream:
+    """A file that the app shows to you, or that you gave to it."""
+    version = await apps.live(actor.workspace_id, app)
+    user = await turns.user(version, actor)
+    stored, descriptor = await user_files.open(user.id, file_id)
+    return download(descriptor, stored.size, stored.name)
+
+
 @get("/turns/{request_id:str}")
 async def get_turn(request_id: str, actor: Actor, turns: Turns, runner: Runner) -> Turn:
     """How a turn stands."""
@@ -242,6 +251,7 @@ router = Router(
         get_session,
         delete_session,
         get_data,
+        get_file,
         get_turn,
         get_events,
         cancel_turn,
