@@ -259,3 +259,15 @@ def test_values_come_back_as_they_went(bench: GatewayProcess) -> None:
     """
     with bench.client() as client:
         assert run(client, code) == (True, {"inner": 5})
+
+
+def test_documents_come_in_the_order_in_which_they_were_added(bench: GatewayProcess) -> None:
+    with bench.client() as client:
+        code = """
+            for name in ("zebra", "ant", "mole"):
+                await user.insert_one({"_id": name, "order": True})
+            await user.insert_one({"last": True, "order": True})
+            found = await user.find({"order": True})
+            return [document["_id"] for document in found][:3]
+        """
+        assert run(client, code) == ["zebra", "ant", "mole"]

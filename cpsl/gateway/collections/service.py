@@ -6,11 +6,10 @@ not among those that are looked at.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from cpsl.engine.protocol import Place
 from cpsl.errors import Conflict, InvalidRequest, TooLarge
@@ -82,20 +81,12 @@ class _Shelf:
         _check_size(kept)
         if given is not None and self._has(document_id):
             raise Conflict(f"there is a document {document_id!r} already", code="document_exists")
-        row_id = document_id if given is None else self._row_id(document_id)
-        self._connection.execute(documents.insert().values({"id": row_id, "data": kept, **self._keys}))
+        self._connection.execute(documents.insert().values({"id": document_id, "data": kept, **self._keys}))
         return kept
 
     def _has(self, document_id: str) -> bool:
-        query = select(documents.c.id).where(*self._here, self._is(document_id))
+        query = select(documents.c.id).where(*self._here, documents.c.id == document_id)
         return self._connection.execute(query).first() is not None
-
-    def _is(self, document_id: str) -> ColumnElement[bool]:
-        return documents.c.id.in_((document_id, self._row_id(document_id)))
-
-    def _row_id(self, document_id: str) -> str:
-        """The key of a row whose ``_id`` the app chose: another user may choose the same one, and learns nothing."""
-        return "key_" + hashlib.sha256("\0".join((*self._keys.values(), document_id)).encode()).hexdigest()[:32]
 
     def _update(self, question: frames.Update) -> dict[str, int]:
         found = self._fitting(question.filter)[:1]
@@ -104,7 +95,7 @@ class _Shelf:
             changed = {**filters.with_values(document, question.set), "_id": document["_id"]}
             _check_size(changed)
             if changed != document:
-                query = update(documents).where(*self._here, self._is(document["_id"]))
+                query = update(documents).where(*self._here, documents.c.id == document["_id"])
                 self._connection.execute(query.values(data=changed))
                 modified += 1
         return {"matched": len(found), "modified": modified}
@@ -112,14 +103,14 @@ class _Shelf:
     def _delete(self, question: frames.Delete) -> dict[str, int]:
         found = self._fitting(question.filter)[:1]
         for document in found:
-            self._connection.execute(delete(documents).where(*self._here, self._is(document["_id"])))
+            self._connection.execute(delete(documents).where(*self._here, documents.c.id == document["_id"]))
         return {"deleted": len(found)}
 
     def _fitting(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
         filters.check(wanted)
-        query = select(documents.c.data).where(*self._here).order_by(documents.c.id)
+        query = select(documents.c.data).where(*self._here).order_by(documents.c.position)
         if isinstance(wanted.get("_id"), str):
-            query = query.where(self._is(wanted["_id"]))
+            query = query.where(documents.c.id == wanted["_id"])
         return [data for data in self._connection.execute(query).scalars() if filters.fits(data, wanted)]
 
 

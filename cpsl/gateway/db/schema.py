@@ -255,12 +255,13 @@ files = Table(
 documents = Table(
     "documents",
     metadata,
-    _id(),
+    Column("position", _Long, primary_key=True, autoincrement=True),
     _belongs_to("apps"),
     Column("collection", String(100), nullable=False),
     Column("scope_key", String(100), nullable=False),
+    Column("id", String(200), nullable=False),
     Column("data", JSON, nullable=False),
-    Index(None, "app_id", "collection", "scope_key", "id"),
+    UniqueConstraint("app_id", "collection", "scope_key", "id"),
 )
 
 log_lines = Table(

@@ -140,19 +140,21 @@ def upgrade() -> None:
     )
     op.create_table(
         "documents",
-        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("position", _LONG, autoincrement=True, nullable=False),
         sa.Column("app_id", sa.String(length=40), nullable=False),
         sa.Column("collection", sa.String(length=100), nullable=False),
         sa.Column("scope_key", sa.String(length=100), nullable=False),
+        sa.Column("id", sa.String(length=200), nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_documents_app_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_documents")),
-    )
-    op.create_index(
-        op.f("ix_documents_app_id_collection_scope_key_id"),
-        "documents",
-        ["app_id", "collection", "scope_key", "id"],
-        unique=False,
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_documents")),
+        sa.UniqueConstraint(
+            "app_id",
+            "collection",
+            "scope_key",
+            "id",
+            name=op.f("uq_documents_app_id_collection_scope_key_id"),
+        ),
     )
     op.create_table(
         "log_lines",
