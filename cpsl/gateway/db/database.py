@@ -2,9 +2,9 @@
 
 Reads run side by side on a small pool of threads. Writes go through one thread that takes whatever is waiting, runs it
 inside one transaction and commits once ("group commit"): with SQLite's ``synchronous=FULL`` that is what makes
-durability cheap under load, and it is the same code path on PostgreSQL. A write that raises is rolled back to its
-savepoint; its neighbours in the group are not touched. When the transaction itself is lost (disk full, connection gone)
-the whole group fails and nothing of it is kept.
+durability cheap under load, and it is the same code path on PostgreSQL. When a write of a group raises, the group is
+rolled back and each of its writes runs again, alone: so a write may run twice, and must have no effect but on its
+connection. When the transaction itself is lost (disk full, connection gone) the whole group fails and nothing is kept.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ T = TypeVar("T")
 _READERS = 4
 _GROUP = 256
 _STOP = object()
+_Write = tuple[Callable[[Connection], Any], Future[Any]]
 
 
 class Database:
@@ -88,46 +89,40 @@ class Database:
                 self._waiting.put(_STOP)
             self._commit(group)
 
-    def _commit(self, group: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
+    def _commit(self, group: list[_Write]) -> None:
         try:
-            with translated(), self.engine.connect() as connection:
-                connection.execution_options(capsule_writer=True)
-                with connection.begin():
-                    for work, outcome in group:
-                        self._run(connection, work, outcome, done, alone=len(group) == 1)
+            values = self._transaction([work for work, _ in group])
+        except _WorkRaised as raised:
+            if len(group) == 1:
+                return _reject(group[0][1], raised.error)
+            for write in group:
+                self._commit([write])
         except Exception as error:
             for _, outcome in group:
                 _reject(outcome, error)
         else:
-            for outcome, value in done:
+            for (_, outcome), value in zip(group, values, strict=True):
                 _resolve(outcome, value)
 
-    @staticmethod
-    def _run(
-        connection: Connection,
-        work: Callable[[Connection], Any],
-        outcome: Future[Any],
-        done: list[tuple[Future[Any], Any]],
-        *,
-        alone: bool,
-    ) -> None:
-        if alone:
-            done.append((outcome, work(connection)))
-            return
-        savepoint = connection.begin_nested()
-        try:
-            with translated():
-                value = work(connection)
-                savepoint.commit()
-        except StorageFull:
-            raise
-        except Exception as error:
-            # Fails when the transaction is gone, and with it what the neighbours wrote: then none of them may succeed.
-            savepoint.rollback()
-            _reject(outcome, error)
-        else:
-            done.append((outcome, value))
+    def _transaction(self, works: list[Callable[[Connection], Any]]) -> list[Any]:
+        """Run all in one transaction. Raises _WorkRaised when one of them did: then nothing was committed."""
+        with translated(), self.engine.connect() as connection:
+            connection.execution_options(capsule_writer=True)
+            with connection.begin():
+                try:
+                    with translated():
+                        return [work(connection) for work in works]
+                except StorageFull:
+                    raise
+                except Exception as error:
+                    raise _WorkRaised(error) from error
+
+
+class _WorkRaised(Exception):
+    """A write raised ``error``, as opposed to the transaction around it."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 def _resolve(outcome: Future[Any], value: Any) -> None:
