@@ -186,6 +186,15 @@ def test_fields_of_another_type(gateway: GatewayProcess, field: str, value: Any)
             assert _is_problem(http.post("/deploys/check", json={"name": "app", field: value}), 422)
 
 
+def test_a_body_that_is_cut_off_is_nobodys_failure(gateway: GatewayProcess) -> None:
+    for path in ("/secrets", "/deploys?entry=app.py:app"):
+        head = f"POST /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {gateway.token}\r\n"
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+            connection.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+            time.sleep(0.05)
+    assert gateway.ask("GET", "/healthz").status_code == 200  # and the fixture of this module looks at the log
+
+
 def test_long_bodies_are_refused_with_and_without_their_length(gateway: GatewayProcess) -> None:
     def pieces() -> Iterator[bytes]:
         for _ in range(40):

@@ -9,7 +9,7 @@ import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from cpsl.errors import AuthError, CapsuleError, RateLimited
+from cpsl.errors import AuthError, CapsuleError, InvalidRequest, RateLimited
 from cpsl.wire.problem import MEDIA_TYPE, Problem, from_error
 
 log = logging.getLogger("cpsl.gateway")
@@ -52,6 +52,8 @@ def on_capsule_error(request: Request[Any, Any, Any], error: CapsuleError) -> Re
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     if error.status_code >= 500 and _is_about_the_body(error.__cause__):
         error = ValidationException(extra=[{"key": "body", "message": str(error.__cause__)}])
+    if error.detail == "client disconnected prematurely":  # nobody reads the answer, and nothing of ours failed
+        return on_capsule_error(request, InvalidRequest("the upload broke off", code="upload_cut", status=400))
     if error.status_code >= 500:
         return on_unexpected(request, error)
     code, title = _TITLES.get(error.status_code, ("invalid_request", "the request is not valid"))
