@@ -45,6 +45,26 @@ def green(text: str) -> str:
     return _paint(text, "32", sys.stderr)
 
 
+def end_with_reader() -> None:
+    """From now on, end quietly as soon as nobody reads stdout any more, also while there is nothing to print.
+
+    Without it ``capsule logs -f | head -1`` would wait for a line that is never written.
+    """
+    import select
+    import threading
+
+    if not hasattr(select, "poll"):  # not on Windows
+        return
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # a broken pipe is always told
+
+    def wait() -> None:
+        poll.poll()
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def say(message: str = "") -> None:
     """Talk: one line on stderr."""
     print(clean(message), file=sys.stderr, flush=True)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.gateway import GatewayProcess
 
+collect_ignore = ["apps", "seeds"]  # what tests deploy and run, not tests
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:

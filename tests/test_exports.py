@@ -19,9 +19,7 @@ def test_the_list_is_sorted_and_equal_to_the_table() -> None:
 
 def test_type_checkers_see_the_same_names() -> None:
     block = next(node for node in SOURCE.body if isinstance(node, ast.If))
-    typed = {
-        alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
-    }
+    typed = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert typed == cpsl._HOME
 
 

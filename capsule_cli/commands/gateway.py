@@ -94,6 +94,8 @@ def logs(
     log = daemon.data_dir(data_dir) / "gateway.log"
     if not log.exists():
         raise NotFound("There is no gateway log yet", hint="capsule gateway start")
+    if follow:
+        output.end_with_reader()
     for line in _lines(log, lines, follow=follow):
         output.data(output.clean(line))
 
@@ -113,8 +115,9 @@ def _lines(log: Path, count: int, *, follow: bool) -> Iterator[str]:
 
 def _serve(folder: Path, chosen: daemon.Choices) -> None:
     daemon.require_extra()
+    from cpsl import config
     from cpsl.gateway.server import configure_logging, serve
     from cpsl.gateway.settings import Settings
 
     configure_logging()
-    serve(Settings(data_dir=folder, **chosen._asdict()))
+    serve(Settings(data_dir=folder, database_url=config.get("database_url"), **chosen._asdict()))

@@ -30,6 +30,7 @@ def logs(
     with connect(profile) as client:
         if not follow:
             return _print(client.apps.logs(app, limit=lines), json=json)
+        output.end_with_reader()
         with closing(client.apps.follow_logs(app, limit=lines)) as live:
             _print(live, json=json)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from cpsl.errors import InvalidRequest
@@ -23,7 +23,7 @@ from cpsl.gateway.settings import Settings
 from cpsl.wire.apps import App, AppList, AppSpec, DeployCheck, DeployEvent, LogPage, VersionList
 
 _ARCHIVE_OVERHEAD = 64 * 1024 * 1024  # headers of the archive, and data that does not compress
-Limit = Annotated[int, Parameter(ge=1, le=10_000)]
+Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
 
 
 @get("/apps")

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, delete, get, post
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from cpsl.errors import AppError, AuthError, InvalidRequest, NotFound
@@ -34,8 +34,8 @@ from cpsl.wire.turns import (
     Turn,
 )
 
-Key = Annotated[str | None, Parameter(header="Idempotency-Key")]
-Last = Annotated[int | None, Parameter(header="Last-Event-ID")]
+Key = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
+Last = Annotated[int | None, HeaderParameter(name="Last-Event-ID")]
 MAX_BODY_BYTES = 8 * 1024 * 1024  # a message of 1 MiB, every character escaped, and some room
 
 
@@ -94,7 +94,7 @@ async def list_sessions(
     actor: Actor,
     apps: Apps,
     sessions: Sessions,
-    limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     after: str | None = None,
 ) -> SessionList:
     """Your conversations with an app, newest first."""
