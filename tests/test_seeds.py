@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import cpsl
 from cpsl.client.login import login_local
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import APPS, GatewayProcess
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = [ROOT / "tests/seeds/worked_example.py", ROOT / "tests/seeds/smoke_test.py"]
@@ -56,3 +57,25 @@ def test_a_script_runs_with_its_own_token_where_nothing_is_configured(
     changed.write_text(script.read_text().replace("cpsl.Client()", given))
     done = run(changed, {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "nowhere")})
     assert done.returncode == 0, done.stderr
+
+
+def test_channels_integrations_and_secrets_together(gateway: GatewayProcess) -> None:
+    """What the app names must be there before it can be deployed; a data handler sees what its user has connected."""
+    with gateway.client() as client:
+        with pytest.raises(cpsl.DeployFailed) as caught:
+            gateway.deploy(APPS / "mailbox.py")
+        assert caught.value.code == "missing_resources"
+        keys = ("MAILBOX_KEY", "GOOGLE_OAUTH_CLIENT_ID", "GOOGLE_OAUTH_CLIENT_SECRET")
+        client.secrets.create(dict.fromkeys(keys, "twelve chars"))
+        client.channels.create("support-telegram", "telegram", {"bot_token": "1:x"})
+        gateway.deploy(APPS / "mailbox.py")
+        with gateway.http() as http:
+            assert http.get("/app/mailbox/data/threads").json() == {"threads": [], "gmail_connected": False}
+            assert http.get("/app/mailbox/data/region").json() == {"region": None}
+            with pytest.raises(cpsl.PromptRequired) as asked:
+                client.chat("mailbox", "hi")
+            turn, prompt = str(asked.value.request_id), asked.value.prompt["prompt_id"]
+            fields = {"access_key_id": "a", "secret_access_key": "b", "region": "eu-west-1"}
+            client.turns.answer(turn, prompt, fields)
+            assert "".join(chunk.text for chunk in client.turns.events(turn)) == "12 eu-west-1"
+            assert http.get("/app/mailbox/data/region").json() == {"region": "eu-west-1"}
