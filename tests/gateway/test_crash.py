@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -34,7 +35,9 @@ def test_kill_in_the_middle_of_twenty_turns(own_gateway: GatewayProcess) -> None
     with ThreadPoolExecutor(20) as pool:
         talking = [pool.submit(talk, number) for number in range(20)]
         started.wait()
+        runtimes = runtimes_of(own_gateway)
         own_gateway.kill()
+        assert are_gone(runtimes)
         own_gateway.start()
         for each in talking:
             each.result(timeout=60)
@@ -86,18 +89,34 @@ def test_a_stop_lets_turns_finish(own_gateway: GatewayProcess) -> None:
     with own_gateway.client() as client:
         stream = client.stream("echo", "sleep 1")
         first = next(stream)
+        runtimes = runtimes_of(own_gateway)
         began = time.monotonic()
         assert own_gateway.stop() == 0
         assert time.monotonic() - began < 8
         own_gateway.start()
         assert "".join(chunk.text for chunk in stream) == "slept"
     assert first.event == "started"
-    assert not _orphans(own_gateway)
+    assert are_gone(runtimes)
 
 
-def _orphans(gateway: GatewayProcess) -> list[str]:
-    found = subprocess.run(["pgrep", "-f", str(gateway.data_dir)], capture_output=True, text=True, check=False)
-    return [pid for pid in found.stdout.split() if pid != str(gateway.pid)]
+def runtimes_of(gateway: GatewayProcess) -> set[int]:
+    """The processes that a gateway has started, as soon as there are any."""
+    argv = ["ps", "-o", "pid=", "--ppid", str(gateway.pid)]
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        found = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.split()
+        if found:
+            return {int(pid) for pid in found}
+        time.sleep(0.02)
+    raise AssertionError("no runtime was started")
+
+
+def are_gone(pids: set[int]) -> bool:
+    """Whether none of these processes lives, after a moment to end in."""
+    deadline = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 def start_in_vain(gateway: GatewayProcess, port: str) -> subprocess.CompletedProcess[str]:
