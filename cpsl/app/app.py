@@ -188,6 +188,7 @@ class App:
             price=self.price,
             pricing_type=self.pricing_type,
             description=self.description,
+            has_exit=self.handlers.exit is not None,
         )
 
     def __repr__(self) -> str:

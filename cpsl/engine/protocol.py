@@ -71,8 +71,8 @@ class Runtime(Protocol):
     async def data(self, name: str, params: dict[str, str], integrations: dict[str, Any]) -> frames.DataResponse:
         """Ask a data handler. Raises RuntimeLost when the process ends first."""
 
-    def close_session(self, session: frames.SessionState) -> None:
-        """Run the ``exit`` hook for a session that ends."""
+    async def close_session(self, session: frames.SessionState) -> None:
+        """Run the ``exit`` hook for a session that ends. Raises RuntimeLost when the process ends first."""
 
 
 class Engine(Protocol):

@@ -55,7 +55,7 @@ class Worker:
             case frames.DataRequest():
                 self._begin(self._data(frame))
             case frames.CloseSession():
-                self._begin(self._exit(frame.session))
+                self._begin(self._exit(frame))
             case frames.Stop():
                 self._begin(self._stop())
 
@@ -131,13 +131,14 @@ class Worker:
         except TooLarge as error:
             self._link.send(frames.DataResponse(request.call_id, failure=failure_of(error)))
 
-    async def _exit(self, state: frames.SessionState) -> None:
-        session = self._session(state, "", {})
+    async def _exit(self, frame: frames.CloseSession) -> None:
+        session = self._session(frame.session, "", {})
         enter_session(session)
         failure = await self._hook(self._app.handlers.exit, session)
         self._output.finish()
         if failure is not None:
             self._output.error("The exit hook failed.", failure.traceback, session_id=session.id)
+        self._link.send(frames.SessionClosed(frame.call_id))
 
     async def _stop(self) -> None:
         for request_id in list(self._turns):

@@ -68,7 +68,7 @@ class AppSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     """All that an app declares at import: read from the app itself, by the runtime that imported it.
 
     ``references`` are the secrets that it names without having them injected. ``cpu`` is in cores, ``memory`` in MiB,
-    ``price`` in cents.
+    ``price`` in cents. ``has_exit``: a hook wants to run when a session ends.
     """
 
     name: str
@@ -87,6 +87,7 @@ class AppSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     price: int = 0
     pricing_type: str = "one_time"
     description: str = ""
+    has_exit: bool = False
 
 
 class Missing(msgspec.Struct, frozen=True):

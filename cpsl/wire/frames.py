@@ -90,8 +90,9 @@ class CancelTurn(_Frame, tag="cancel"):
 
 
 class CloseSession(_Frame, tag="close_session"):
-    """The session ends: run the ``exit`` hook."""
+    """The session ends: run the ``exit`` hook. Answered by ``SessionClosed``."""
 
+    call_id: int
     session: SessionState
 
 
@@ -167,6 +168,12 @@ class DataResponse(_Frame, tag="data_result"):
     call_id: int
     json: bytes = b"null"
     failure: TurnFailure | None = None
+
+
+class SessionClosed(_Frame, tag="session_closed"):
+    """The ``exit`` hook of a session has run."""
+
+    call_id: int
 
 
 class LogRecord(msgspec.Struct, omit_defaults=True):
@@ -306,7 +313,7 @@ class Count(_Question, tag="count", frozen=True):
 
 Question = GetSecret | OpenPrompt | ReadFile | StoreFile | Insert | Find | Update | Delete | Count
 ToRuntime = Start | StartTurn | CancelTurn | CloseSession | DataRequest | Result | Stop
-ToGateway = Ready | Broken | TurnEvents | TurnEnded | DataResponse | Logs | Call
+ToGateway = Ready | Broken | TurnEvents | TurnEnded | DataResponse | SessionClosed | Logs | Call
 
 _encoder = msgspec.msgpack.Encoder()
 decode_to_runtime = msgspec.msgpack.Decoder(ToRuntime).decode

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import cpsl
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import APPS, GatewayProcess
 from tests.support.proxy import cutting_proxy
 
 
@@ -248,3 +248,18 @@ def test_a_picture_of_the_app_is_for_its_user_alone(echo: GatewayProcess) -> Non
     with echo.http() as mine, echo.http(echo.member("pictures@example.com")) as theirs:
         assert mine.get(path).content == b"png"
         assert theirs.get(path).status_code == 404
+
+
+def test_hooks_run_once_in_the_life_of_what_they_belong_to(gateway: GatewayProcess) -> None:
+    gateway.deploy(APPS / "hooks.py")
+    with gateway.client() as client:
+        first = client.chat("hooks", "hi")
+        assert first.text == "boot enter"
+        assert client.chat("hooks", "again", first.session_id).text == "boot enter"
+        assert client.chat("hooks", "hi").text == "boot enter"
+        client.sessions.delete("hooks", first.session_id)
+        left = f"left {first.session_id} after 4 messages"
+        deadline = time.monotonic() + 5
+        while left not in (said := [line.message for line in client.apps.logs("hooks")]):
+            assert time.monotonic() < deadline, said
+            time.sleep(0.05)

@@ -245,7 +245,7 @@ def test_data_handlers(demo: Demo) -> None:
 
 def test_exit_and_shutdown_hooks(demo: Demo) -> None:
     async def steps(host: Host) -> None:
-        await host.send(frames.CloseSession(frames.SessionState("ses_9", "chat")))
+        await host.send(frames.CloseSession(1, frames.SessionState("ses_9", "chat")))
         await host.until_logged("exit of ses_9")
         running = await host.begin("sleep 30")
         await host.send(frames.Stop())

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -36,7 +36,7 @@ class RuntimeProcess:
         self._on_log = on_log
         self._ready: asyncio.Future[AppSpec] = asyncio.get_running_loop().create_future()
         self._turns: dict[str, tuple[asyncio.Future[frames.TurnEnded], OnEvents]] = {}
-        self._data: dict[int, asyncio.Future[frames.DataResponse]] = {}
+        self._answers: dict[int, asyncio.Future[Any]] = {}
         self._call_ids = itertools.count(1)
         self._last_words: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -75,7 +75,7 @@ class RuntimeProcess:
     @property
     def is_busy(self) -> bool:
         """Whether anything runs in it."""
-        return bool(self._turns or self._data)
+        return bool(self._turns or self._answers)
 
     async def turn(self, turn: frames.StartTurn, on_events: OnEvents) -> frames.TurnEnded:
         """Run a turn to its end. Raises RuntimeLost when the process ends first."""
@@ -95,24 +95,30 @@ class RuntimeProcess:
 
     async def data(self, name: str, params: dict[str, str], integrations: dict[str, Any]) -> frames.DataResponse:
         """Ask a data handler. Raises RuntimeLost when the process ends first."""
+        response = await self._call(lambda call_id: frames.DataRequest(call_id, name, params, integrations))
+        assert isinstance(response, frames.DataResponse)
+        return response
+
+    async def close_session(self, session: frames.SessionState) -> None:
+        """Run the ``exit`` hook for a session that ends. Raises RuntimeLost when the process ends first."""
+        await self._call(lambda call_id: frames.CloseSession(call_id, session))
+
+    async def _call(self, frame: Callable[[int], frames.ToRuntime]) -> Any:
+        """Send a frame that is answered by its ``call_id``; what it is answered with."""
         call_id = next(self._call_ids)
         self._check_alive()
-        response: asyncio.Future[frames.DataResponse] = asyncio.get_running_loop().create_future()
-        self._data[call_id] = response
-        self._link.send(frames.DataRequest(call_id, name, params, integrations))
+        answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[call_id] = answered
+        self._link.send(frame(call_id))
         try:
-            return await response
+            return await answered
         finally:
-            self._data.pop(call_id, None)
+            self._answers.pop(call_id, None)
             self.last_used = time.monotonic()
-
-    def close_session(self, session: frames.SessionState) -> None:
-        """Run the ``exit`` hook for a session that ends."""
-        self._link.send(frames.CloseSession(session))
 
     async def idle(self) -> None:
         """Return when nothing runs in it any more."""
-        while running := [ended for ended, _ in self._turns.values()] + [*self._data.values()]:
+        while running := [ended for ended, _ in self._turns.values()] + [*self._answers.values()]:
             await asyncio.wait(running)
             await asyncio.sleep(0)  # whoever waits for them takes them off the list
 
@@ -155,7 +161,7 @@ class RuntimeProcess:
         self._link.close()
         self.ended.set()
         turns = [ended for ended, _ in self._turns.values()]
-        waiting: list[asyncio.Future[Any]] = [self._ready, *turns, *self._data.values()]
+        waiting: list[asyncio.Future[Any]] = [self._ready, *turns, *self._answers.values()]
         for future in waiting:
             if not future.done():
                 future.set_exception(self._lost())
@@ -174,9 +180,9 @@ class RuntimeProcess:
                     self._keep(asyncio.create_task(self._answer_call(frame)))
                 case frames.Logs():
                     self._on_log(frame.records)
-                case frames.DataResponse():
-                    if (response := self._data.get(frame.call_id)) and not response.done():
-                        response.set_result(frame)
+                case frames.DataResponse() | frames.SessionClosed():
+                    if (answered := self._answers.get(frame.call_id)) and not answered.done():
+                        answered.set_result(frame)
                 case frames.Ready():
                     self._ready.set_result(frame.spec)
                 case frames.Broken():

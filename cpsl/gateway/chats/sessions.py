@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Row
 
-from cpsl.engine.protocol import Place
+from cpsl.engine.protocol import AppBroken, Place, RuntimeLost
 from cpsl.errors import AppError, CapsuleError, InvalidRequest, NotFound
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.logs import AppLogs
@@ -21,6 +23,7 @@ from cpsl.wire.integrations import Credentials
 from cpsl.wire.turns import Session, SessionList
 
 _MESSAGES = 1000
+_EXIT_SECONDS = 10.0
 
 
 class Sessions:
@@ -50,10 +53,12 @@ class Sessions:
         return session
 
     async def delete(self, version: VersionRef, actor: Actor, session_id: str) -> None:
-        """Remove a session; a turn that runs in it is cancelled first."""
-        await self._row(version, actor, session_id)
+        """Remove a session; a turn that runs in it is cancelled first, and the app's ``exit`` hook has run."""
+        row = await self._row(version, actor, session_id)
         for turn_id in await self._db.read(lambda connection: store.running_turns(connection, session_id)):
             await self._runner.cancel(turn_id)
+        if version.spec.has_exit:
+            await self._run_exit(version, actor, row)
         await self._db.write(lambda connection: store.remove_session(connection, session_id))
 
     async def integrations(self, version: VersionRef, user: AppUser) -> dict[str, Credentials]:
@@ -67,6 +72,14 @@ class Sessions:
             self._app_logs.system(place, failure.traceback.rstrip(), "error")
         kind = AppError if failure.code == "app_error" else InvalidRequest
         return kind(failure.message, code=failure.code, hint=failure.hint)
+
+    async def _run_exit(self, version: VersionRef, actor: Actor, row: Row[Any]) -> None:
+        # A hook that fails or takes too long keeps nobody from deleting what is theirs; the app's log has the reason.
+        user = await self._turns.user(version, actor)
+        state = await self._db.read(lambda connection: store.state_for(connection, row, ""))
+        with suppress(TimeoutError, RuntimeLost, AppBroken):
+            runtime = await self._runner.runtime(version, user)
+            await asyncio.wait_for(runtime.close_session(state), _EXIT_SECONDS)
 
     async def _row(self, version: VersionRef, actor: Actor, session_id: str) -> Row[Any]:
         user = await self._turns.user(version, actor)
