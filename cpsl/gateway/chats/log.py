@@ -133,24 +133,28 @@ class TurnLog:
             await asyncio.shield(self._flusher)
 
     async def _flush(self) -> None:
-        # One more round of the loop: the end of a turn often comes right behind its last words, and one commit does
-        # for both.
-        await asyncio.sleep(0)
         try:
+            # One more round of the loop: the end of a turn often comes right behind its last words, and one commit
+            # does for both.
+            await asyncio.sleep(0)
             while self._waiting or self._waiting_also:
                 batch, also = self._waiting, self._waiting_also
                 self._waiting, self._waiting_also, self._waiting_bytes = [], [], 0
                 await self._commit(list(self._prepared(batch)), also)
         except IntegrityError:
-            self._abandon()
+            # The session was deleted while its turn ran: there is no place left for the log, and nobody to read it.
+            self._abandon(Error("session_deleted", "the session was deleted", self.turn_id))
+        except Exception:
+            log.exception("turn %s cannot be stored", self.turn_id)
+            self._abandon(Error("not_stored", "The gateway could not store this answer.", self.turn_id))
         finally:
             self._flusher = None
 
-    def _abandon(self) -> None:
-        # The session was deleted while its turn ran: there is no place left for the log, and nobody to read it.
+    def _abandon(self, final: Error) -> None:
+        """End the log for those who watch, without the store."""
         self._sealed = True
         self._waiting, self._waiting_also, self._waiting_bytes = [], [], 0
-        self.final = Error("session_deleted", "the session was deleted", self.turn_id)
+        self.final = final
         self._notify()
 
     async def _commit(self, batch: list[Event], also: list[Also]) -> None:
