@@ -16,7 +16,7 @@ from pathlib import Path
 from cpsl.app.bridge import Bridge
 from cpsl.errors import InvalidRequest
 from cpsl.wire.frames import ReadFile, StoredFile
-from cpsl.wire.names import file_name
+from cpsl.wire.names import file_name, numbered_name
 
 SLICE_BYTES = 1024 * 1024
 """How much of a file is asked for at a time."""
@@ -86,9 +86,8 @@ def _target(path: str | os.PathLike[str] | None) -> tuple[Path, bool]:
 def _reserve(folder: Path, name: str) -> Path:
     """An empty new file in ``folder``, which is made, called ``name``, or ``name (1)`` and so on."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem, suffix = os.path.splitext(name)
-    for number in range(10_000):
-        target = folder / (f"{stem} ({number}){suffix}" if number else name)
+    for attempt in range(10_000):
+        target = folder / numbered_name(name, attempt)
         with suppress(FileExistsError):
             os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
             return target

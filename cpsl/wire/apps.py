@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
@@ -192,9 +190,3 @@ class LogPage(msgspec.Struct):
     """``GET /apps/{app}/logs``: oldest first."""
 
     lines: list[LogLine]
-
-
-class DataResult(msgspec.Struct):
-    """What a data handler returned, as JSON."""
-
-    value: Any = None

@@ -88,3 +88,11 @@ def file_name(given: str) -> str:
         stem, dot, suffix = kept, "", ""
     room = 200 - len((dot + suffix).encode())
     return stem.encode()[:room].decode("utf-8", "ignore").rstrip() + dot + suffix or "upload"
+
+
+def numbered_name(name: str, attempt: int) -> str:
+    """``report.csv``, then ``report (1).csv``, ``report (2).csv`` …"""
+    if attempt == 0:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem} ({attempt}).{suffix}" if dot and stem else f"{name} ({attempt})"

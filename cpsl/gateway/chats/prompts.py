@@ -16,7 +16,7 @@ from cpsl.gateway.chats import store
 from cpsl.gateway.chats.log import Also
 from cpsl.gateway.chats.running import LiveTurn, Runner
 from cpsl.gateway.db.database import Database
-from cpsl.gateway.files.service import FileSystems, UserFiles, numbered
+from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.integrations.service import Integrations, credentials_from, declared, fields_of
 from cpsl.gateway.settings import Settings
 from cpsl.wire.apps import MountSpec
@@ -24,7 +24,7 @@ from cpsl.wire.events import Prompt, PromptClosed
 from cpsl.wire.frames import OpenPrompt, PromptResult, StoredFile
 from cpsl.wire.ids import new_id
 from cpsl.wire.integrations import title
-from cpsl.wire.names import file_name
+from cpsl.wire.names import file_name, numbered_name
 from cpsl.wire.turns import PromptAnswer, PromptState
 
 _LONGEST_WAIT = 30 * 24 * 3600.0
@@ -192,7 +192,7 @@ class Prompts:
         size = source.stat().st_size
         inside = path[len(mount.path) :].rstrip("/")
         for attempt in range(1000):
-            free = numbered(name, attempt)
+            free = numbered_name(name, attempt)
             try:
                 await self._filesystems.put(
                     live.version.workspace_id, mount.name, f"{inside}/{free}", source, overwrite=False

@@ -131,7 +131,7 @@ async def get_data(
         raise NotFound(f"{app} has no data handler {name[:80]!r}", code="unknown_data_handler")
     if spec.access == "authenticated" and visitor is None:
         raise AuthError("this data is for signed-in users", code="authentication_required")
-    user = await turns.user(version, visitor)
+    user = await turns.user(version.app_id, visitor)
     integrations = await sessions.integrations(version, user)
     runtime = await runner.runtime(version, user)
     response = await runtime.data(name, dict(request.query_params), integrations)
@@ -144,7 +144,7 @@ async def get_data(
 async def get_file(app: str, file_id: str, actor: Actor, apps: Apps, turns: Turns, user_files: UserFiles) -> Stream:
     """A file that the app shows to you, or that you gave to it."""
     version = await apps.live(actor.workspace_id, app)
-    user = await turns.user(version, actor)
+    user = await turns.user(version.app_id, actor)
     stored, descriptor = await user_files.open(user.id, file_id)
     return download(descriptor, stored.size, stored.name)
 
@@ -208,7 +208,7 @@ async def answer_file(
 
 async def _submit(apps: Apps, turns: Turns, actor: Actor, app: str, request: ChatRequest, key: str | None) -> TurnLog:
     version = await apps.live(actor.workspace_id, app)
-    return await turns.submit(version, await turns.user(version, actor), request, key)
+    return await turns.submit(version, await turns.user(version.app_id, actor), request, key)
 
 
 async def _visited(apps: Apps, app: str, visitor: Actor | None) -> VersionRef:

@@ -24,7 +24,6 @@ from cpsl.wire.integrations import Credentials
 log = logging.getLogger("cpsl.gateway.chats")
 _CANCEL_SECONDS = 0.8
 _WAITS = "Waiting for the message before this one to be answered"
-
 _TOO_MUCH = TurnFailure("answer_too_large", "The app said more than is kept of one answer; it was stopped.")
 
 
@@ -177,8 +176,7 @@ class Runner:
         failure = ended.failure if not live.log.is_over_size else _TOO_MUCH
         state = "done" if failure is None else ("cancelled" if failure.code == "cancelled" else "failed")
         if failure is not None and failure.traceback:
-            where = {"session_id": live.log.session_id, "request_id": live.id}
-            self._app_logs.system(live.place, failure.traceback.rstrip(), "error", **where)
+            self._tell(live, failure.traceback)
 
         def also(connection: Connection) -> None:
             store.set_turn_state(connection, live.id, state)
@@ -196,13 +194,18 @@ class Runner:
         return TurnFailure("gateway_stopped", "The gateway was stopped while it answered. Please send it again.")
 
     def _explain(self, live: LiveTurn, error: CapsuleError) -> TurnFailure:
-        where = {"session_id": live.log.session_id, "request_id": live.id}
-        self._app_logs.system(live.place, f"{error.message}\n{error.hint or ''}".rstrip(), "error", **where)
+        self._tell(live, f"{error.message}\n{error.hint or ''}")
         message = "The app could not be started." if isinstance(error, AppBroken) else f"{error.message}."
         return TurnFailure(error.code, message)
 
+    def _tell(self, live: LiveTurn, trouble: str) -> None:
+        """Put what went wrong in a turn into its app's log."""
+        where = {"session_id": live.log.session_id, "request_id": live.id}
+        self._app_logs.system(live.place, trouble.rstrip(), "error", **where)
+
 
 def in_state(turn_id: str, state: str) -> Also:
+    """Puts a turn into a state, in the transaction that stores its events."""
     return lambda connection: store.set_turn_state(connection, turn_id, state)
 
 

@@ -40,7 +40,7 @@ class Sessions:
 
     async def list(self, version: VersionRef, actor: Actor, limit: int, after: str | None) -> SessionList:
         """A page of sessions, newest first."""
-        user = await self._turns.user(version, actor)
+        user = await self._turns.user(version.app_id, actor)
         rows = await self._db.read(lambda connection: store.sessions_of(connection, user.id, limit + 1, after))
         page = [_shown(row, version.app) for row in rows[:limit]]
         return SessionList(page, page[-1].id if len(rows) > limit else None)
@@ -75,14 +75,14 @@ class Sessions:
 
     async def _run_exit(self, version: VersionRef, actor: Actor, row: Row[Any]) -> None:
         # A hook that fails or takes too long keeps nobody from deleting what is theirs; the app's log has the reason.
-        user = await self._turns.user(version, actor)
+        user = await self._turns.user(version.app_id, actor)
         state = await self._db.read(lambda connection: store.state_for(connection, row, ""))
         with suppress(TimeoutError, RuntimeLost, AppBroken):
             runtime = await self._runner.runtime(version, user)
             await asyncio.wait_for(runtime.close_session(state), _EXIT_SECONDS)
 
     async def _row(self, version: VersionRef, actor: Actor, session_id: str) -> Row[Any]:
-        user = await self._turns.user(version, actor)
+        user = await self._turns.user(version.app_id, actor)
         row = await self._db.read(lambda connection: store.session(connection, user.id, session_id))
         if row is None or row.app_id != version.app_id:
             raise NotFound(f"no session {session_id[:80]!r} of yours in this app", code="session_not_found")

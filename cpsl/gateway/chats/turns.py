@@ -38,13 +38,13 @@ class Turns:
         self._accepting: set[asyncio.Task[TurnLog]] = set()
         self._users: dict[tuple[str, str], str] = {}
 
-    async def user(self, version: VersionRef, actor: Actor | None) -> AppUser:
+    async def user(self, app_id: str, actor: Actor | None) -> AppUser:
         """The app user behind a caller of the API, or the one that stands for all who did not say who they are."""
         kind, subject, email = ("account", actor.account_id, actor.email) if actor else ("anonymous", "", None)
-        key = (version.app_id, f"{kind}/{subject}")
+        key = (app_id, f"{kind}/{subject}")
         if key not in self._users:
             self._users[key] = await self._db.write(
-                lambda connection: store.app_user(connection, version.app_id, kind, subject, email)
+                lambda connection: store.app_user(connection, app_id, kind, subject, email)
             )
         return AppUser(self._users[key], email, authenticated=actor is not None)
 
@@ -92,7 +92,7 @@ class Turns:
         row = await self._db.read(lambda connection: store.turn(connection, turn_id))
         if row is None or row.workspace_id != actor.workspace_id:
             raise _unknown_turn(turn_id)
-        user = await self.user(await self._apps.version(row.app_id, row.version), actor)
+        user = await self.user(row.app_id, actor)
         if user.id != row.app_user_id:
             raise _unknown_turn(turn_id)
         return row

@@ -161,14 +161,6 @@ class UserFiles:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
-def numbered(name: str, attempt: int) -> str:
-    """``report.csv``, then ``report (1).csv``, ``report (2).csv`` …"""
-    if attempt == 0:
-        return name
-    stem, dot, suffix = name.rpartition(".")
-    return f"{stem} ({attempt}).{suffix}" if dot and stem else f"{name} ({attempt})"
-
-
 def content_type_of(name: str, declared: str) -> str:
     """The content type the sender gave, or what the name suggests."""
     given = declared.split(";")[0].strip().lower()

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Request, Response
+from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from cpsl.errors import AuthError, CapsuleError, InvalidRequest, RateLimited
@@ -95,4 +95,3 @@ HANDLERS: dict[Any, Any] = {
     HTTPException: on_http_exception,
     Exception: on_unexpected,
 }
-JSON = MediaType.JSON
