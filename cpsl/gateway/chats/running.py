@@ -44,7 +44,7 @@ class LiveTurn:
     @property
     def place(self) -> Place:
         """Where its handler runs."""
-        return Place(self.version.app_id, self.version.number, self.user.id)
+        return self.version.place(self.user)
 
 
 class Surroundings(msgspec.Struct):
@@ -116,12 +116,10 @@ class Runner:
 
     async def runtime(self, version: VersionRef, user: AppUser) -> Runtime:
         """The runtime of an app user. Raises AppBroken, after the app's log has the reason."""
-        place = Place(version.app_id, version.number, user.id)
+        place = version.place(user)
         try:
             return await self._engine.runtime(
-                place,
-                lambda: self._apps.start_frame(version, user),
-                keep_warm_seconds=version.spec.keep_warm_seconds,
+                place, user, lambda: self._apps.start_frame(version), version.spec.keep_warm_seconds
             )
         except AppBroken as error:
             self._app_logs.system(place, error.traceback or error.message, "error")
