@@ -192,13 +192,12 @@ def _become_zygote(link: int, start: frames.Start, python: str, library: str = "
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     locale = {name: value for name, value in os.environ.items() if name.startswith("LC_")}
     home = sandbox.HOME if library else os.environ.get("HOME", "/")
-    environment = {**kept, **locale, "HOME": home, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**kept, **locale, "HOME": home}
     if library:
         environment["PYTHONPATH"] = library
-        environment["VIRTUAL_ENV"] = sandbox.ENVIRONMENT
         environment["PATH"] = f"{sandbox.ENVIRONMENT}/bin:{kept.get('PATH', os.defpath)}"
     code = sandbox.CODE if library else start.code_dir
-    argv = [python, "-P", "-m", "cpsl.runtime", "--zygote", "--fd", str(link), "--code", code]
+    argv = [python, "-P", "-B", "-m", "cpsl.runtime", "--zygote", "--fd", str(link), "--code", code]
     os.execve(python, argv, environment)  # noqa: S606 - it replaces this process, without a shell
 
 

@@ -2,8 +2,8 @@
 
 The zygote forks, the child goes into new namespaces and forks the *init* of the runtime, process 1 in there, whose
 child runs the app. When the init ends, the kernel ends all that the app has started. The init tells the host how it
-stands over the runtime's life line: first a descriptor of itself, by which the host may watch and end it; then, after the host
-had the time to put it under its limits, how the app's process ended.
+stands over the runtime's life line: first a descriptor of itself, by which the host may watch and end it; then, after
+the host had the time to put it under its limits, how the app's process ended.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import socket
+from contextlib import suppress
 from typing import NoReturn
 
 from cpsl.errors import DeployFailed
@@ -60,6 +61,9 @@ def fork_into_sandbox(link: socket.socket, life: socket.socket) -> bool:
 
 def fork_plainly(life: socket.socket) -> bool:
     """Fork a runtime without a sandbox; True in the process that is to run the app."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass  # those that ended since the last fork
     if os.fork():
         return False
     os.setsid()

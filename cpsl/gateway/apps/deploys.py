@@ -122,7 +122,6 @@ class Deploys:
         folder = self._apps.folder(version_id)
         report(DeployStatus("Unpacking"))
         await asyncio.to_thread(_unpack, archive, folder, self._settings.max_bundle_bytes)
-        report(DeployStatus(f"Looking at {entry}"))
         named = [check_secret_name(name) for name in secrets]
         start = Start(
             app="",
@@ -132,8 +131,16 @@ class Deploys:
             environment=await self._secrets.open(actor.workspace_id, named),
             isolation=self._settings.isolation,
         )
-        spec = await self._engine.inspect(start, self._answers(actor), _reporting(report))
-        return await self._import(actor, version_id, entry, spec, report)
+        return await self._import(actor, version_id, entry, await self._look(actor, start, report), report)
+
+    async def _look(self, actor: Actor, start: Start, report: Report) -> AppSpec:
+        """What the app declares. What it prints now it will print again when it is imported in earnest."""
+        printed: list[LogRecord] = []
+        try:
+            return await self._engine.inspect(start, self._answers(actor), printed.extend)
+        except AppBroken:
+            _reporting(report)(printed)
+            raise
 
     async def _import(self, actor: Actor, version_id: str, entry: str, wanted: AppSpec, report: Report) -> VersionRef:
         """Import the version with all that it asks for, and make it live once it has answered.
