@@ -75,11 +75,11 @@ class Runtime(Protocol):
     def cancel(self, request_id: str) -> None:
         """Ask the handler of a turn to stop. The turn still ends through ``turn``."""
 
-    async def kill_if_stuck(self) -> None:
-        """End the process if its app keeps everything else from running; returns after a second at most."""
+    async def give_up(self) -> None:
+        """A handler did not stop when it was asked to: the process gets no new turns.
 
-    async def kill(self) -> None:
-        """End the process, with all that runs in it."""
+        It ends when its other turns have ended; at once, if its app keeps them from running.
+        """
 
     async def data(self, name: str, params: dict[str, str], integrations: dict[str, Any]) -> frames.DataResponse:
         """Ask a data handler. Raises RuntimeLost when the process ends first."""

@@ -46,7 +46,7 @@ class Gateway:
         self.engine = LocalEngine(start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout)
         self.apps = Apps(self.db, self.engine, self.secrets, self.filesystems, self.user_files, settings)
         self.deploys = Deploys(self.apps, self.engine, self.secrets, self.filesystems, self.channels, settings)
-        self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs)
+        self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
         self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)
         self.sessions = Sessions(self.db, self.turns, self.runner, self.integrations, self.app_logs)

@@ -70,7 +70,9 @@ class LocalEngine:
         Two who ask at once get the same one; one of them giving up does not stop it for the other.
         """
         warm = self._runtimes.get(place)
-        if warm is not None and not warm.ended.is_set():
+        if warm is not None and warm.is_given_up:
+            self._end([self._runtimes.pop(place)], None)
+        elif warm is not None and not warm.ended.is_set():
             warm.last_used = time.monotonic()
             return warm
         starting = self._starting.get(place)
@@ -188,7 +190,8 @@ class LocalEngine:
             await asyncio.sleep(_REAP_SECONDS)
             now = time.monotonic()
             for place, runtime in list(self._runtimes.items()):
-                if not runtime.is_busy and now - runtime.last_used > self._keep_warm.get(place, 0):
+                is_unused = not runtime.is_busy and now - runtime.last_used > self._keep_warm.get(place, 0)
+                if is_unused or runtime.is_given_up:
                     del self._runtimes[place]
                     self._keep_warm.pop(place, None)
                     self._end([runtime], None)

@@ -35,6 +35,7 @@ class RuntimeProcess:
         self.ended = asyncio.Event()
         self.last_used = time.monotonic()
         self.is_over_memory = False
+        self.is_given_up = False
         self._link = link
         self._answer = answer
         self._gate = LogGate(on_log)
@@ -101,8 +102,9 @@ class RuntimeProcess:
         """Run the ``exit`` hook for a session that ends. Raises RuntimeLost when the process ends first."""
         await self._call(lambda call_id: frames.CloseSession(call_id, session))
 
-    async def kill_if_stuck(self) -> None:
-        """End it if its app keeps the event loop from running: nothing else would ever run in it again."""
+    async def give_up(self) -> None:
+        """A handler did not stop when it was asked to: no new turns. At once the end, if the event loop is stuck."""
+        self.is_given_up = True
         try:
             async with asyncio.timeout(_PING_SECONDS):
                 await self._call(frames.Ping)
