@@ -36,6 +36,12 @@ class OutOfMemory(RuntimeLost):
     default_code = "out_of_memory"
 
 
+class DiskFull(RuntimeLost):
+    """The runtime was about to fill the disk of the machine."""
+
+    default_code = "disk_full"
+
+
 class AppBroken(DeployFailed):
     """The app could not be imported, or its ``boot`` hook raised."""
 

@@ -43,7 +43,9 @@ class Gateway:
         self.app_logs = AppLogs(self.db)
         self.integrations = Integrations(self.accounts)
         self.collections = Collections(self.db)
-        self.engine = LocalEngine(start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout)
+        self.engine = LocalEngine(
+            start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout, disk=settings.data_dir
+        )
         self.apps = Apps(self.db, self.engine, self.secrets, self.filesystems, self.user_files, settings)
         self.deploys = Deploys(self.apps, self.engine, self.secrets, self.filesystems, self.channels, settings)
         self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)

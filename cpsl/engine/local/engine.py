@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from cpsl.engine.local.cgroups import Cgroups
 from cpsl.engine.local.health import Health
 from cpsl.engine.local.process import RuntimeProcess
+from cpsl.engine.local.supervision import Supervisor
 from cpsl.engine.local.zygote import Zygote
 from cpsl.engine.protocol import Answer, Host, Launch, OnLog, Place
 from cpsl.wire import frames
@@ -27,11 +29,12 @@ class LocalEngine:
     """Runtimes as processes of this machine (the ``Engine`` of the protocol). ``serve`` says for whom.
 
     ``start_timeout``: seconds that an app may take to come up. ``idle_timeout``: seconds that a runtime stays after
-    its last turn, unless its app asks for more.
+    its last turn, unless its app asks for more. ``disk``: a folder on the file system that apps must not fill.
     """
 
-    def __init__(self, *, start_timeout: float = 30.0, idle_timeout: float = 60.0) -> None:
+    def __init__(self, *, start_timeout: float = 30.0, idle_timeout: float = 60.0, disk: Path | None = None) -> None:
         self._host: Host
+        self._supervisor = Supervisor(lambda: self._runtimes.values(), disk)
         self._start_timeout = start_timeout
         self._idle_timeout = idle_timeout
         self._cgroups = Cgroups.of_this_process()
@@ -43,7 +46,7 @@ class LocalEngine:
         self._keep_warm: dict[Place, float] = {}
         self._starting: dict[Place, asyncio.Task[RuntimeProcess]] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._reaper: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
 
     def serve(self, host: Host) -> None:
         """Ask ``host`` what the runtimes ask. Called once, before the first runtime."""
@@ -96,8 +99,8 @@ class LocalEngine:
 
     async def close(self, timeout: float) -> None:
         """Stop everything; what still runs after ``timeout`` seconds is killed."""
-        if self._reaper is not None:
-            self._reaper.cancel()
+        for task in self._watching:
+            task.cancel()
         for starting in [*self._starting.values(), *self._importing.values()]:
             starting.cancel()
         await asyncio.gather(*(runtime.stop(timeout) for runtime in list(self._runtimes.values())))
@@ -153,8 +156,8 @@ class LocalEngine:
         self._last_used[version_id] = time.monotonic()
         if before is not None:
             self._end([], before)  # its runtimes go on, until they are idle
-        if self._reaper is None:
-            self._reaper = asyncio.create_task(self._reap())
+        if not self._watching:
+            self._watching = [asyncio.create_task(self._reap()), asyncio.create_task(self._supervisor.run())]
 
     # --- ending -----------------------------------------------------------------------------------------------------
 

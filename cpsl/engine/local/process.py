@@ -14,7 +14,7 @@ from cpsl.engine.local.cgroups import Cgroup
 from cpsl.engine.local.life import Ends, Life
 from cpsl.engine.local.link import Link
 from cpsl.engine.local.output import LogGate, reader_of
-from cpsl.engine.protocol import Answer, AppBroken, OnEvents, OnLog, OutOfMemory, RuntimeLost
+from cpsl.engine.protocol import Answer, AppBroken, DiskFull, OnEvents, OnLog, OutOfMemory, RuntimeLost
 from cpsl.errors import CapsuleError
 from cpsl.wire import frames
 
@@ -35,6 +35,7 @@ class RuntimeProcess:
         self.ended = asyncio.Event()
         self.last_used = time.monotonic()
         self.is_over_memory = False
+        self.has_filled_disk = False
         self.is_given_up = False
         self._link = link
         self._answer = answer
@@ -202,6 +203,8 @@ class RuntimeProcess:
                 f"the app used more than its memory of {self.memory} MiB and was stopped",
                 hint=f"Let it use less, or give it more: App(memory={self.memory * 2}).",
             )
+        if self.has_filled_disk:
+            return DiskFull("the app wrote so much that the disk ran full, and was stopped")
         return RuntimeLost(
             f"the app's process ended unexpectedly ({ending(self.life.status)})",
             hint="\n".join(self._gate.last_words) or None,
