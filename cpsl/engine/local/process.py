@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cpsl.engine.local.cgroups import Cgroup
@@ -20,6 +21,7 @@ from cpsl.wire import frames
 
 log = logging.getLogger("cpsl.engine")
 _PING_SECONDS = 1.0
+_ENDING_SECONDS = 0.5
 
 
 class RuntimeProcess:
@@ -194,7 +196,11 @@ class RuntimeProcess:
                     self._booted.set_result(None)
                 case frames.Broken() if not self._booted.done():
                     self._booted.set_exception(app_broken(frame))
-        # Whoever closes the link, or sends nonsense on it, is of no more use.
+        # Whoever closes the link, or sends nonsense on it, is of no more use. It may just be ending, and say how.
+        self._link.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_SECONDS):
+                await self.life.ended.wait()
         self.life.kill()
 
     def _lost(self) -> RuntimeLost:
