@@ -86,7 +86,10 @@ class RuntimeProcess:
         self._turns[turn.request_id] = ended, on_events
         self._link.send(turn)
         try:
-            return await ended
+            result = await ended
+            if result.failure is not None and self.cgroup.is_crowded:
+                self.is_given_up = True  # what the turn left behind would make the next one fail too
+            return result
         finally:
             self._turns.pop(turn.request_id, None)
             self.last_used = time.monotonic()
