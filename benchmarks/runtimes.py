@@ -144,9 +144,8 @@ async def measure_crowd(boxed: Subject) -> None:
     wall, cpu = time.perf_counter() - before[1], time.process_time() - before[0]
     alive = {each.life.pid for each in runtimes}
     private = sum(private_bytes(pid) for each in runtimes for pid in processes_of(each.life.pid)) / 2**20
-    print(
-        f"\n{CROWD} new users at once: {len(alive)} processes answered in {wall:.2f} s ({wall / CROWD * 1e3:.1f} ms each),"
-    )
+    each_ms = wall / CROWD * 1e3
+    print(f"\n{CROWD} new users at once: {len(alive)} processes answered in {wall:.2f} s ({each_ms:.1f} ms each),")
     print(f"{private:.0f} MiB private memory together, {cpu:.2f} s CPU of the engine itself")
 
 
