@@ -86,9 +86,7 @@ def _option(line: str, file: Path | None, above: tuple[Path, ...]) -> Iterator[s
     name, value = _name_and_value(line)
     if name in _FILES and value:
         yield from _named_file(name, value, file, above)
-    elif name in _ADDRESSES and _DIRECT.match(value):
-        yield f"{name} {value}"
-    elif name in _VALUES and value:
+    elif (name in _ADDRESSES and _DIRECT.match(value)) or (name in _VALUES and value):
         yield f"{name} {value}"
     elif name in _SWITCHES and not value:
         yield name

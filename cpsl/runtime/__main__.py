@@ -1,4 +1,4 @@
-"""``python -m cpsl.runtime --fd N`` and ``python -m cpsl.runtime --describe FILE.py:SYMBOL [--out-fd N]``."""
+"""``python -m cpsl.runtime --fd N``, ``--describe FILE.py:SYMBOL [--out-fd N]`` or ``--build --out-fd N``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--fd", type=int, help="file descriptor of the socket to the host")
     what.add_argument("--describe", metavar="FILE.py:SYMBOL", help="write what the app declares, as JSON")
-    parser.add_argument("--out-fd", type=int, default=1, help="where --describe writes")
+    what.add_argument("--build", action="store_true", help="build an image from the plan on stdin")
+    parser.add_argument("--out-fd", type=int, default=1, help="where --describe and --build write")
     arguments = parser.parse_args()
     _forget_working_folder()
     if arguments.describe is not None:
         from cpsl.runtime.describe import describe
 
         return describe(arguments.describe, arguments.out_fd)
+    if arguments.build:
+        from cpsl.runtime.build import build
+
+        return build(arguments.out_fd)
     from cpsl.runtime.process import serve
 
     serve(arguments.fd)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
 MS_RDONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
+MS_NOEXEC = 8
 MS_REMOUNT = 32
 MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
+_PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAPBSET_DROP = 24
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "armv7l": 218, "ppc64le": 203, "s390x": 217}
@@ -52,6 +58,20 @@ def pivot_root(new: str, old: str) -> None:
 def no_new_privileges() -> None:
     """Set-uid programs give nothing any more: prctl(2), PR_SET_NO_NEW_PRIVS."""
     _check(_prctl(_PR_SET_NO_NEW_PRIVS, 1), "prctl")
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent ends: prctl(2), PR_SET_PDEATHSIG. What changes capabilities undoes it."""
+    _check(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
+
+
+def sync_filesystem(path: str) -> None:
+    """Return when all that was written to the filesystem of ``path`` is on the disk: syncfs(2)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _check(_c().syncfs(ctypes.c_int(descriptor)), "syncfs")
+    finally:
+        os.close(descriptor)
 
 
 def drop_capabilities() -> None:

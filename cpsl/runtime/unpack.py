@@ -1,0 +1,84 @@
+"""Debian archives into the layers of an image: their files alone, no script of them runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from contextlib import suppress
+from functools import cache
+
+from cpsl.errors import DeployFailed
+
+
+def unpack(archive: str, root: str) -> None:
+    """Put the files of a ``.deb`` below ``root``, where this machine would have them: ``bin`` in ``usr/bin``.
+
+    Owners and set-uid bits are not kept. Raises DeployFailed for an archive that cannot be read or that wants to write
+    elsewhere.
+    """
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as reading:
+        assert reading.stdout is not None
+        try:
+            with tarfile.open(fileobj=reading.stdout, mode="r|") as files:
+                for member in files:
+                    _extract(files, member, root)
+        except tarfile.TarError as error:
+            raise DeployFailed(f"{os.path.basename(archive)} cannot be unpacked: {error}") from error
+        finally:
+            reading.kill()
+
+
+def _extract(files: tarfile.TarFile, member: tarfile.TarInfo, root: str) -> None:
+    place = _place(member.name)
+    if place is None:
+        return
+    target = f"{root}/{place}"
+    if member.isdir():
+        if not os.path.isdir(target):
+            _folder_of(target, root)
+            os.mkdir(target, 0o755)
+        return
+    _folder_of(target, root)
+    with suppress(FileNotFoundError):
+        os.unlink(target)
+    if member.issym():
+        os.symlink(member.linkname, target)
+    elif member.islnk():
+        os.link(f"{root}/{_place(member.linkname)}", target, follow_symlinks=False)
+    elif member.isreg():
+        _copy(files, member, target)
+
+
+def _copy(files: tarfile.TarFile, member: tarfile.TarInfo, target: str) -> None:
+    source = files.extractfile(member)
+    assert source is not None
+    mode = 0o755 if member.mode & 0o100 else 0o644
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        shutil.copyfileobj(source, file)
+    os.utime(target, (member.mtime, member.mtime))
+
+
+def _folder_of(target: str, root: str) -> None:
+    """Make the folder of ``target``; a link of an archive before must not lead it out of ``root``."""
+    folder = os.path.dirname(target)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    if not f"{os.path.realpath(folder)}/".startswith(f"{root}/"):
+        raise DeployFailed(f"A package wants to write outside of the image: {os.path.relpath(target, root)}")
+
+
+def _place(name: str) -> str | None:
+    """Where a file of that name belongs, from the root; None for the root itself, and for names that lead up."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if not parts or ".." in parts:
+        return None
+    whole = "/" + "/".join(parts)
+    if os.path.islink(whole) and os.path.isdir(whole):
+        return _real(whole).lstrip("/")
+    return f"{_real(os.path.dirname(whole))}/{parts[-1]}".lstrip("/")
+
+
+@cache
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)
