@@ -7,6 +7,7 @@ and so on. What has to lie in them only for something to be mounted on it is tak
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -82,9 +83,10 @@ class BuildRoot:
             os.unlink(self._layers + _LOADER_CACHE)
         for path in reversed(self._made):
             with suppress(OSError):  # something was put there, or it was removed: as the steps wanted it
-                if os.path.isdir(path):
+                entry = os.lstat(path)
+                if stat.S_ISDIR(entry.st_mode):
                     os.rmdir(path)
-                elif os.path.getsize(path) == 0:
+                elif stat.S_ISREG(entry.st_mode) and entry.st_size == 0:
                     os.unlink(path)
         for path in [*(self._layers + top for top in ("/usr", *_OWN)), self._layers, f"{self._folder}/venv"]:
             with suppress(OSError):
@@ -95,8 +97,8 @@ class BuildRoot:
     def _own_folders(self, lower: str) -> None:
         """Make what is someone else's writable: a folder of the machine is, where one of ours lies on it."""
         self._make(self._layers + lower)
-        is_ours = os.stat(lower).st_uid == os.geteuid()
-        for folder, names, _ in os.walk(lower) if not is_ours else ():
+        is_needed = self._plan.has_commands and os.stat(lower).st_uid != os.geteuid()
+        for folder, names, _ in os.walk(lower) if is_needed else ():
             for name in names:
                 if not os.path.islink(f"{folder}/{name}"):
                     self._make(f"{self._layers}{folder}/{name}")

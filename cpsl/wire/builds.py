@@ -26,8 +26,9 @@ class BuildPlan(msgspec.Struct, frozen=True):
     """One build. ``folder`` becomes the image; ``packages`` are Debian archives to unpack into it before the steps.
 
     The steps run one after another with ``environment`` and nothing else in it, each process with at most
-    ``memory_bytes`` of data, at most ``processes`` at once. ``changes_system``: they may write to ``/usr``, ``/etc`` …
-    The build ends when the process ``parent`` does.
+    ``memory_bytes`` of data, at most ``processes`` at once. ``changes_system``: the image has more
+    than a Python environment; ``has_commands``: steps write to ``/usr``, ``/etc`` … wherever they like. The build ends
+    when the process ``parent`` does.
     """
 
     parent: int
@@ -40,6 +41,7 @@ class BuildPlan(msgspec.Struct, frozen=True):
     memory_bytes: int
     processes: int
     changes_system: bool
+    has_commands: bool
 
 
 class BuildEnded(msgspec.Struct, omit_defaults=True, frozen=True):

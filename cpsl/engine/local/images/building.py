@@ -80,6 +80,7 @@ async def _build(spec: ImageSpec, folder: Path, debian: Debian, output: Output, 
         memory_bytes=limits.memory * 1024**2,
         processes=limits.processes,
         changes_system=bool(spec.apt_packages or spec.commands),
+        has_commands=bool(spec.commands),
     )
     _check(await _run(plan, output), steps, output)
 
