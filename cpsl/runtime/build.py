@@ -2,7 +2,7 @@
 
 Two processes: this one unpacks Debian packages, waits, and puts the result in order; its child, the first process of a
 namespace of its own, enters the build's root and runs the steps there. When one of them ends, so does the other, and
-with the child all that a step started. Neither has any capability outside of its user namespace.
+with the child all that a step started; after SIGTERM this one ends when they have. Neither has any capability outside of its user namespace.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import resource
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -49,8 +50,7 @@ def _build(plan: BuildPlan) -> BuildEnded:
         return BuildEnded(problem=_why(error), is_refused=True)
     root = BuildRoot(plan)
     try:
-        for package in plan.packages:
-            unpack(package, f"{plan.folder}/root")
+        unpack(plan.packages, f"{plan.folder}/root")
         root.prepare()
         ended = _inside(plan, root)
         if ended.is_done:
@@ -80,6 +80,7 @@ def _inside(plan: BuildPlan, root: BuildRoot) -> BuildEnded:
     if child == 0:
         os.close(answer)
         _be_the_first_process(plan, root, told)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
     os.close(told)
     with os.fdopen(answer, "rb") as reading:
         text = reading.read()

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 
 from cpsl.errors import DeployFailed
 
+_OFFER = re.compile(r"update-alternatives\s+--install\s+(/[^\s$]+)\s+\S+\s+(/[^\s$]+)\s+(\d+)")
 
-def unpack(archive: str, root: str) -> None:
-    """Put the files of a ``.deb`` below ``root``, where this machine would have them: ``bin`` in ``usr/bin``.
 
-    Owners and set-uid bits are not kept. Raises DeployFailed for an archive that cannot be read or that wants to write
-    elsewhere.
+def unpack(archives: Iterable[str], root: str) -> None:
+    """Put the files of ``.deb`` archives below ``root``, where this machine would have them: ``bin`` in ``usr/bin``.
+
+    Owners and set-uid bits are not kept. Where packages offer a file under a name that several of them want, as the
+    kinds of ``libblas.so.3``, the machine's stays, or the best one offered is chosen. Raises DeployFailed for an
+    archive that cannot be read or that wants to write elsewhere.
     """
+    offers: list[tuple[int, str, str]] = []
+    for archive in archives:
+        _unpack(archive, root)
+        offers += _offers(archive)
+    for _, link, file in sorted(offers, reverse=True):
+        place = _place(link)
+        if place and not os.path.lexists(link) and not os.path.lexists(f"{root}/{place}"):
+            _folder_of(f"{root}/{place}", root)
+            os.symlink(file, f"{root}/{place}")
+
+
+def _unpack(archive: str, root: str) -> None:
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as reading:
         assert reading.stdout is not None
         try:
@@ -28,6 +45,13 @@ def unpack(archive: str, root: str) -> None:
             raise DeployFailed(f"{os.path.basename(archive)} cannot be unpacked: {error}") from error
         finally:
             reading.kill()
+
+
+def _offers(archive: str) -> Iterator[tuple[int, str, str]]:
+    """Priority, name and file of what its script would hand to update-alternatives, where they stand there plainly."""
+    script = subprocess.run(["dpkg-deb", "--info", archive, "postinst"], capture_output=True, check=False).stdout
+    text = script.decode(errors="replace").replace("\\\n", " ")
+    return ((int(found[3]), found[1], found[2]) for found in _OFFER.finditer(text))
 
 
 def _extract(files: tarfile.TarFile, member: tarfile.TarInfo, root: str) -> None:

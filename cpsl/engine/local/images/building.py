@@ -7,10 +7,10 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec
 
 import msgspec
 
@@ -22,7 +22,9 @@ from cpsl.errors import DeployFailed
 from cpsl.wire.apps import ImageSpec
 from cpsl.wire.builds import VENV, BuildBind, BuildEnded, BuildPlan, BuildStep
 
+P = ParamSpec("P")
 _TITLE_LENGTH = 200
+_STOP_SECONDS = 5.0
 _ON_THE_COMMAND_LINE = {"--pre": "--prerelease=allow", "--trusted-host": "--allow-insecure-host"}
 
 
@@ -46,22 +48,24 @@ async def build_image(
     try:
         async with asyncio.timeout(limits.seconds):
             await _build(recipe.image, folder, debian, output, limits)
-        await asyncio.to_thread(_finish, recipe, folder, target, output)
+        await _to_the_end(_finish, recipe, folder, target, output)
     except TimeoutError:
         raise _failed(f"it did not end within {limits.seconds:g} seconds", output) from None
     finally:
-        await asyncio.shield(asyncio.to_thread(remove, folder))
+        await _to_the_end(remove, folder)
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder, also one whose parts its owner may not read. A folder that is not there is none to remove."""
-    if folder.is_dir():
-        for path, folders, _ in os.walk(folder):
+def remove(path: Path) -> None:
+    """Remove a file or a folder, also one whose parts its owner may not read; nothing where there is none."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
+        for parent, folders, _ in os.walk(path):
             for name in folders:
-                inner = os.path.join(path, name)
+                inner = os.path.join(parent, name)
                 if not os.path.islink(inner) and not os.access(inner, os.R_OK | os.W_OK | os.X_OK):
                     os.chmod(inner, 0o700)
-        shutil.rmtree(folder)
+        shutil.rmtree(path)
 
 
 async def _build(spec: ImageSpec, folder: Path, debian: Debian, output: Output, limits: BuildLimits) -> None:
@@ -161,11 +165,23 @@ async def _spawn(told: int) -> asyncio.subprocess.Process:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Killing the one that we started ends its child, and with that all that runs in the namespace."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGKILL)
-        await asyncio.shield(process.wait())
+    """When it has ended, so has all that the steps started: nothing writes to the folder any more."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.send_signal(how)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+
+
+async def _to_the_end(work: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:
+    """Run it in a thread, to its end even if cancelled: what comes next must not meet it halfway."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await running
+        raise
 
 
 def _check(ended: BuildEnded, steps: list[BuildStep], output: Output) -> None:

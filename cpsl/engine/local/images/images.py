@@ -34,6 +34,7 @@ class Images:
         self._limits = limits or BuildLimits()
         self._debian = Debian(folder / ".apt")
         self._building: dict[str, _Build] = {}
+        self._busy: set[Path] = set()
 
     def path(self, spec: ImageSpec) -> Path | None:
         """The finished image, or None where it was not built yet or there is nothing to build."""
@@ -60,7 +61,12 @@ class Images:
             os.utime(path)  # it is young again: whoever asked is about to use it
             return path
         build = self._building.get(name) or self._begin(name, wanted)
-        await build.wait(on_line)
+        try:
+            await build.wait(on_line)
+        finally:
+            if build.is_abandoned:
+                self._forget(name, build)  # at once: the next one who asks must not wait for its end
+                build.task.cancel()
         return path
 
     def log(self, spec: ImageSpec) -> str:
@@ -75,21 +81,19 @@ class Images:
                 return kept.read_text(encoding="utf-8", errors="replace")
         return ""
 
-    def collect(self, used: Iterable[ImageSpec]) -> list[str]:
+    async def collect(self, used: Iterable[ImageSpec]) -> list[str]:
         """Remove the images that none of ``used`` needs, and what interrupted builds left; the names of the removed.
 
-        An image that was finished, or asked for, in the last ten minutes stays: a deploy may be about to use it. May
-        take long; safe to call in a thread.
+        An image that was finished, or asked for, in the last ten minutes stays: a deploy may be about to use it.
         """
         kept = {digest(recipe(spec)) for spec in used if not is_empty(spec)}
         gone = [path for path in self._entries() if self._is_left(path, kept)]
-        for path in gone:
-            if path.is_dir():
-                doomed = self._folder / f"{_BUILDING}gone-{path.name}"
-                path.rename(doomed)  # at once: half an image must not be found by its name
-                remove(doomed)
-            else:
-                path.unlink()
+        doomed = [path.rename(self._own_folder("gone")) for path in gone]  # half an image must not be found by its name
+        try:
+            for path in doomed:
+                await asyncio.to_thread(remove, path)
+        finally:
+            self._busy.difference_update(doomed)
         return sorted(path.name for path in gone)
 
     async def close(self) -> None:
@@ -103,18 +107,30 @@ class Images:
         output = Output()
         build = _Build(asyncio.create_task(self._run(name, wanted, output)), output)
         self._building[name] = build
-        build.task.add_done_callback(lambda _: self._building.pop(name))
+        build.task.add_done_callback(lambda _: self._forget(name, build))
         return build
+
+    def _forget(self, name: str, build: _Build) -> None:
+        if self._building.get(name) is build:
+            del self._building[name]
 
     async def _run(self, name: str, wanted: Recipe, output: Output) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = self._folder / f"{_BUILDING}{name}-{secrets.token_hex(4)}"
+        folder = self._own_folder(name)
         try:
             await build_image(wanted, folder, self._folder / name, self._debian, output, self._limits)
         except CapsuleError as error:
             self._failure(name).write_text(f"{output.text}{error.message}\n", encoding="utf-8", errors="replace")
             raise
+        finally:
+            self._busy.discard(folder)
         self._failure(name).unlink(missing_ok=True)
+
+    def _own_folder(self, name: str) -> Path:
+        """A name that nothing has, for something on its way to be an image or to be none any more."""
+        folder = self._folder / f"{_BUILDING}{name}-{secrets.token_hex(4)}"
+        self._busy.add(folder)
+        return folder
 
     def _failure(self, name: str) -> Path:
         return self._folder / f"{name}.failed.log"
@@ -128,7 +144,7 @@ class Images:
     def _is_left(self, path: Path, kept: set[str]) -> bool:
         name = path.name
         if name.startswith(_BUILDING):
-            return not any(name.startswith(f"{_BUILDING}{digest}-") for digest in self._building)
+            return path not in self._busy
         image = name.partition(".")[0]
         is_young = time.time() - path.stat().st_mtime < _YOUNG_SECONDS
         return image.startswith("img_") and image not in kept and not is_young
@@ -142,8 +158,13 @@ class _Build:
         self.output = output
         self._waiting = 0
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether it goes on though nobody waits for it any more."""
+        return self._waiting == 0 and not self.task.done()
+
     async def wait(self, on_line: OnLine) -> None:
-        """Wait for its end; stop it when this was the last one who waited and gives up."""
+        """Wait for its end. Giving up does not stop it."""
         self._waiting += 1
         self.output.listen(on_line)
         try:
@@ -151,5 +172,3 @@ class _Build:
         finally:
             self._waiting -= 1
             self.output.forget(on_line)
-            if self._waiting == 0 and not self.task.done():
-                self.task.cancel()

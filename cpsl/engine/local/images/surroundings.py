@@ -24,6 +24,7 @@ _PASSED = re.compile(
     r"|UV_(NATIVE_TLS|SYSTEM_CERTS|INSECURE_HOST|HTTP_TIMEOUT|HTTP_RETRIES|OFFLINE|EXCLUDE_NEWER|CONCURRENT_\w+)",
     re.IGNORECASE,
 )
+_NAMED = re.compile(r"([\w.-]+=)([a-z/].*)")
 _FROM_PIP = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
     "PIP_EXTRA_INDEX_URL": "UV_EXTRA_INDEX_URL",
@@ -84,6 +85,8 @@ class Surroundings:
         )
 
     def _place(self, place: str) -> str:
+        if named := _NAMED.fullmatch(place):
+            return named[1] + self._place(named[2])
         url = urlsplit(place)
         path = unquote(url.path) if url.scheme == "file" else place
         if not os.path.isabs(path) or not os.path.exists(path):
