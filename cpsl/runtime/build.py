@@ -2,7 +2,8 @@
 
 Two processes: this one unpacks Debian packages, waits, and puts the result in order; its child, the first process of a
 namespace of its own, enters the build's root and runs the steps there. When one of them ends, so does the other, and
-with the child all that a step started; after SIGTERM this one ends when they have. Neither has any capability outside of its user namespace.
+with the child all that a step started; after SIGTERM this one ends when they have. Neither has any capability outside
+of its user namespace.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from cpsl.wire.builds import BuildEnded, BuildPlan, BuildStep
 _FILE_BYTES = 16 * 1024**3
 _NICENESS = 10
 _NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
-_NESTED = "/proc/sys/user/max_user_namespaces"
 
 
 def build(out: int) -> int:
@@ -62,7 +62,7 @@ def _build(plan: BuildPlan) -> BuildEnded:
 
 
 def _own_namespace(parent: int) -> None:
-    """A user namespace in which this user is root, and in which no further one can be made."""
+    """A user namespace in which this user is root."""
     uid, gid = os.geteuid(), os.getegid()
     kernel.unshare(kernel.CLONE_NEWUSER)
     _write("/proc/self/setgroups", "deny")  # without it an unprivileged process may not map a group
@@ -102,7 +102,6 @@ def _enter(root: BuildRoot) -> BuildEnded | None:
     try:
         kernel.unshare(_NAMESPACES)
         root.enter()
-        _write(_NESTED, "0")
         kernel.no_new_privileges()
         kernel.drop_capabilities()
     except OSError as error:

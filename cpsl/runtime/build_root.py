@@ -155,8 +155,7 @@ class BuildRoot:
             _show(source, target)
         self._make_writable()
         _devices()
-        os.mkdir(f"{_NEW}/proc")
-        kernel.mount("proc", f"{_NEW}/proc", "proc", mounts.SAFE | kernel.MS_NOEXEC)
+        _processes()
 
     def _make_writable(self) -> None:
         if self._plan.changes_system:
@@ -167,6 +166,14 @@ class BuildRoot:
 
 def _show(source: str, target: str, flags: int = mounts.READ_ONLY) -> None:
     mounts.bind(_OLD + source, _NEW + target, flags, _OLD)
+
+
+def _processes() -> None:
+    """The build's own processes, only to read: uid 0 could turn the machine's switches without any capability."""
+    os.mkdir(f"{_NEW}/proc")
+    kernel.mount("proc", f"{_NEW}/proc", "proc", mounts.SAFE | kernel.MS_NOEXEC)
+    _write(f"{_NEW}/proc/sys/user/max_user_namespaces", "0")  # of this namespace: no step can have further ones
+    mounts.restrict(f"{_NEW}/proc", mounts.READ_ONLY)
 
 
 def _devices() -> None:

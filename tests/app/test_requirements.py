@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -115,6 +116,16 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(errors.InvalidRequest, match=r"binary\.txt is not text"):
         read(tmp_path, "-r binary.txt\n")
+
+
+def test_the_examples_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "images.md").read_text()
+    blocks = [block.partition("```")[0] for block in text.split("```python\n")[1:]]
+    names: list[dict[str, Any]] = [{} for _ in blocks]
+    for block, found in zip(blocks, names, strict=True):
+        exec(compile(block, "docs/images.md", "exec"), found)
+    assert names[0]["app"].spec().image.python_packages == ["pypdf>=5", "rich"]
+    assert names[1]["image"].spec().commands == ["dot -c"]
 
 
 PACKAGES = st.from_regex(r"[a-z][a-z0-9]{0,8}(==[0-9]{1,2}\.[0-9])?", fullmatch=True)

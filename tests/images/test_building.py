@@ -94,6 +94,8 @@ def test_a_build_sees_nothing_of_the_gateway(build: Build, folder: Path, monkeyp
         ' if test -e "$path"; then echo "seen: $path"; fi; done',
         "for process in /proc/[0-9]*; do echo process; done",
         "grep -E 'Cap(Prm|Eff|Bnd)|NoNewPrivs' /proc/self/status",
+        "for i in sys/kernel/core_pattern sysrq-trigger self/oom_score_adj; do"
+        " (echo 0 > /proc/$i) 2>/dev/null && echo written; done || true",
         "unshare -Ur true 2>&1 || echo refused",
     ]
     log = (build(commands=look) / "build.log").read_text()
@@ -101,6 +103,7 @@ def test_a_build_sees_nothing_of_the_gateway(build: Build, folder: Path, monkeyp
     assert "CAPSULE" not in log
     assert "HTTPS_PROXY=http://proxy.example.org:3128" in log
     assert "\nseen: " not in log
+    assert "\nwritten" not in log
     assert log.count("\nprocess") == 2
     assert log.count(":\t0000000000000000\n") == 3
     assert "NoNewPrivs:\t1" in log

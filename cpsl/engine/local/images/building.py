@@ -189,7 +189,8 @@ def _check(ended: BuildEnded, steps: list[BuildStep], output: Output) -> None:
         raise DeployFailed(
             f"This machine does not let the gateway isolate the build of an image: {ended.problem}",
             code="sandbox_unavailable",
-            hint="Allow unprivileged user namespaces, as for running apps; overlays in them need Linux 5.11.",
+            hint="Allow unprivileged user namespaces, as for running apps. Debian packages and commands also need Linux"
+            " 5.11, and the gateway's data dir on a filesystem that can be an overlay's upper layer, like ext4 or XFS.",
         )
     if not ended.is_done:
         if ended.step < 0:

@@ -44,9 +44,15 @@ class Debian:
         async with self._lock:
             settings = await self._settings(target)
             output.add(f"--- Debian packages: {' '.join(packages)}")
-            await self._refresh(settings, output)
+            is_fresh = await self._refresh(settings, output, _FRESH_SECONDS)
             install = ("install", "--download-only", "--no-install-recommends", "--no-remove", "--", *packages)
-            await _apt(settings, install, output)
+            try:
+                await _apt(settings, install, output)
+            except DeployFailed:
+                if is_fresh:
+                    raise
+                await self._refresh(settings, output, 0.0)  # what the lists name may have been replaced since
+                await _apt(settings, install, output)
         return sorted(str(archive) for archive in target.glob("*.deb"))
 
     async def _settings(self, target: Path) -> Path:
@@ -72,13 +78,15 @@ class Debian:
         file.write_text("\n".join([*kept, *(f'{name} "{value}";' for name, value in own.items()), ""]))
         return file
 
-    async def _refresh(self, settings: Path, output: Output) -> None:
+    async def _refresh(self, settings: Path, output: Output, seconds: float) -> bool:
+        """Get lists that are younger than ``seconds``; whether they were got just now."""
         stamp = self._folder / "refreshed"
         with suppress(FileNotFoundError):
-            if time.time() - stamp.stat().st_mtime < _FRESH_SECONDS:
-                return
+            if time.time() - stamp.stat().st_mtime < seconds:
+                return False
         await _apt(settings, ("update", "--error-on=any"), output)
         stamp.touch()
+        return True
 
 
 async def _apt(settings: Path, arguments: Sequence[str], output: Output) -> None:
