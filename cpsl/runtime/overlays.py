@@ -18,12 +18,12 @@ def mount_image(image: str, *, old: str = "/old", new: str = "/new") -> None:
     """Show a finished image in the root at ``new``, to be read only. Raises OSError.
 
     For a process in a user and a mount namespace of its own that stands on a tmpfs: the machine's root is at ``old``,
-    below which ``image`` is a path without links, and ``new`` is a tmpfs, still writable, in which all else is mounted
-    already: what an app mounts wins over what its image has there.
+    ``image`` can be reached by its absolute path as it is now, so most likely below ``old``, and ``new`` is a tmpfs,
+    still writable, in which all else is mounted already: what an app mounts wins over what its image has there.
     """
-    if os.path.isdir(f"{old}{image}/venv"):
-        mounts.bind(f"{old}{image}/venv", new + VENV, mounts.READ_ONLY, old)
-    added = f"{old}{image}/root"
+    if os.path.isdir(f"{image}/venv"):
+        mounts.bind(f"{image}/venv", new + VENV, mounts.READ_ONLY, old)
+    added = f"{image}/root"
     with suppress(FileNotFoundError):
         for top in sorted(os.listdir(added)):
             _add(added, top, old, new)

@@ -28,7 +28,7 @@ def enter(image: str) -> None:
     for path in ("/usr", "/etc/ssl", "/etc/ld.so.cache", "/proc", "/dev", os.path.realpath(sys.base_prefix)):
         if not path.startswith("/usr/"):
             mounts.bind(f"/old{path}", f"/new{path}", 0 if path in ("/proc", "/dev") else mounts.READ_ONLY, "/old")
-    overlays.mount_image(image)
+    overlays.mount_image(f"/old{image}")
     kernel.unmount("/old", kernel.MNT_DETACH)
     os.chdir("/new")
     kernel.pivot_root(".", ".")

@@ -93,16 +93,31 @@ def test_output_is_kept_in_bounds_and_passed_on() -> None:
         await output.read(reader)
         assert (lines[0], lines[-3:]) == ("one", ["100%", "\ufffd", "last"])
         assert sum(line.count("x") for line in lines) == 10_000
-        assert max(map(len, lines)) <= READ_LIMIT
+        assert max(map(len, lines)) == 4096
         late: list[str] = []
         output.listen(late.append)
         assert late == lines
         for number in range(30_000):
             output.add(str(number))
         assert len(output.lines) == 20_001
-        assert output.lines[-1] == "(more than 20000 lines; the rest is left out)"
+        assert output.lines[-1] == "(the rest of the output is left out)"
         assert output.last.endswith("29999")
         assert len(late) == 20_001
+
+    asyncio.run(go())
+
+
+def test_a_build_that_prints_without_end_costs_little() -> None:
+    async def go() -> None:
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", "yes | head -c 5000000; echo the end"), stdout=subprocess.PIPE, limit=READ_LIMIT
+        )
+        assert process.stdout is not None
+        output = Output()
+        await output.read(process.stdout)
+        await process.wait()
+        assert len(output.text) < 50_000
+        assert output.last.endswith("y\nthe end")
 
     asyncio.run(go())
 
