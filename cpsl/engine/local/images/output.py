@@ -38,11 +38,11 @@ class Output:
     def add(self, line: str) -> None:
         """Keep a line and pass it on. Of a build that prints too much, only the last lines are known from there on."""
         self._last.append(line)
-        if self._is_full:
+        if self._is_full():
             return
         self._characters += len(line)
         self._pass_on(line)
-        if self._is_full:
+        if self._is_full():
             self._pass_on("(the rest of the output is left out)")
 
     @property
@@ -59,10 +59,9 @@ class Output:
         """Add the lines of a pipe until it ends; a line of more than 4096 characters comes in pieces."""
         while piece := await self._piece(pipe):
             text = piece.decode(errors="replace")
-            for line in text.splitlines()[-_LAST:] if self._is_full else _lines(text):
+            for line in text.splitlines()[-_LAST:] if self._is_full() else _lines(text):
                 self.add(line)
 
-    @property
     def _is_full(self) -> bool:
         return len(self.lines) >= _MAX_LINES or self._characters >= _MAX_CHARACTERS
 
@@ -72,7 +71,7 @@ class Output:
             on_line(line)
 
     async def _piece(self, pipe: asyncio.StreamReader) -> bytes:
-        if self._is_full:
+        if self._is_full():
             await asyncio.sleep(_PAUSE_SECONDS)  # who prints without end waits, not the gateway
             return await pipe.read(2 * READ_LIMIT)
         try:
