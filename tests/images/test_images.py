@@ -15,6 +15,7 @@ from cpsl.engine.local.images import Images, is_empty
 from cpsl.errors import DeployFailed, InvalidRequest
 from cpsl.wire.apps import ImageSpec
 
+ENDLESS = f"sleep {1_000_000 + os.getpid()}"
 SLOW = ImageSpec(commands=["echo one; sleep 0.3; echo two; sleep 0.3; date +%s%N"])
 
 
@@ -58,9 +59,9 @@ def test_one_who_gives_up_stops_nobody_and_the_last_one_does(images: Images, fol
         assert await two is not None
         assert "two" not in lines  # whoever has left is told nothing more
 
-        spec = ImageSpec(commands=["sleep 6543"])
+        spec = ImageSpec(commands=[ENDLESS])
         last = asyncio.create_task(images.build(spec, lines.append))
-        while "--- Command 1 of 1: sleep 6543" not in lines:
+        while f"--- Command 1 of 1: {ENDLESS}" not in lines:
             await asyncio.sleep(0.01)
         last.cancel()
         again = asyncio.create_task(images.build(spec, print))  # begun anew, and not told of the end of the other
@@ -71,7 +72,7 @@ def test_one_who_gives_up_stops_nobody_and_the_last_one_does(images: Images, fol
             await last
         await images.close()
         assert images.path(spec) is None
-        assert not running("sleep 6543")
+        assert not running(ENDLESS)
         assert [path.name for path in folder.iterdir() if "building" in path.name] == []
 
     asyncio.run(go())
@@ -80,13 +81,13 @@ def test_one_who_gives_up_stops_nobody_and_the_last_one_does(images: Images, fol
 def test_a_closed_gateway_builds_no_more(images: Images) -> None:
     async def go() -> None:
         lines: list[str] = []
-        build = asyncio.create_task(images.build(ImageSpec(commands=["sleep 5432"]), lines.append))
+        build = asyncio.create_task(images.build(ImageSpec(commands=[ENDLESS]), lines.append))
         while not lines:
             await asyncio.sleep(0.01)
         await images.close()
         with pytest.raises(asyncio.CancelledError):
             await build
-        assert not running("sleep 5432")
+        assert not running(ENDLESS)
 
     asyncio.run(go())
 
@@ -112,12 +113,12 @@ asyncio.run(Images(Path(sys.argv[1])).build(ImageSpec(commands=[sys.argv[2]]), p
 
 
 def test_a_gateway_killed_in_the_middle_of_a_build(images: Images, folder: Path, tmp_path: Path) -> None:
-    command = f"sleep 4321 < /dev/null; test -e '{tmp_path}' || echo whole > /opt/whole"
+    command = f"{ENDLESS} < /dev/null; test -e '{tmp_path}' || echo whole > /opt/whole"
     gateway = subprocess.Popen([sys.executable, "-c", GATEWAY, folder, command], start_new_session=True)
-    wait_for(lambda: running("sleep 4321"))
+    wait_for(lambda: running(ENDLESS))
     gateway.kill()
     gateway.wait()
-    wait_for(lambda: not running("sleep 4321"))
+    wait_for(lambda: not running(ENDLESS))
     spec = ImageSpec(commands=[command])
     assert images.path(spec) is None
     (left,) = folder.iterdir()
@@ -125,10 +126,10 @@ def test_a_gateway_killed_in_the_middle_of_a_build(images: Images, folder: Path,
 
     async def again() -> None:
         build = asyncio.create_task(images.build(spec, print))
-        while not running("sleep 4321"):
+        while not running(ENDLESS):
             await asyncio.sleep(0.02)
         assert await images.collect([]) == [left.name]  # and not the one that is being built
-        os.kill(int(subprocess.check_output(["pgrep", "-fx", "sleep 4321"])), signal.SIGKILL)
+        os.kill(int(subprocess.check_output(["pgrep", "-fx", ENDLESS])), signal.SIGKILL)
         with pytest.raises(DeployFailed):
             await build
 
