@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout: float = 10.0
     start_timeout: float = 30.0
     idle_timeout: float = 60.0
+    turn_timeout: float = 900.0
     heartbeat: float = 15.0
     max_bundle_bytes: int = MAX_BUNDLE_BYTES
     max_file_bytes: int = 5 * 1024**3

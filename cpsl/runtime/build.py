@@ -1,9 +1,9 @@
 """``python -m cpsl.runtime --build``: one image, from a plan on stdin.
 
-Two processes: this one unpacks Debian packages, waits, and puts the result in order; its child, the first process of a
-namespace of its own, enters the build's root and runs the steps there. When one of them ends, so does the other, and
-with the child all that a step started; after SIGTERM this one ends when they have. Neither has any capability outside
-of its user namespace.
+Three processes come of it, as for a runtime. This one stays outside: it prepares the folder, writes the id maps, waits,
+and puts the result in order. The next one makes namespaces and the root in them. Its child, process 1 in there, unpacks
+Debian packages and runs the steps. When one of them ends, so do those after it, and with process 1 all that a step
+started; after SIGTERM the one outside ends when they have. Where the gateway is root, those inside are not.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import resource
 import shlex
-import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import msgspec
@@ -23,12 +24,15 @@ import msgspec
 from cpsl.errors import DeployFailed
 from cpsl.runtime import kernel
 from cpsl.runtime.build_root import BuildRoot
-from cpsl.runtime.unpack import unpack
+from cpsl.runtime.launch import UNUSED_IDS, confine, map_ids, owner_as
 from cpsl.wire.builds import BuildEnded, BuildPlan, BuildStep
 
 _FILE_BYTES = 16 * 1024**3
 _NICENESS = 10
-_NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+_NAMESPACES = (
+    kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+)  # fmt: skip
+_MOST_TREES = 250
 
 
 def build(out: int) -> int:
@@ -44,69 +48,104 @@ def build(out: int) -> int:
 
 
 def _build(plan: BuildPlan) -> BuildEnded:
+    kernel.adopt_orphans()
+    kernel.die_with_parent(signal.SIGKILL)
+    if os.getppid() != plan.parent:  # it ended before that
+        os._exit(1)
+    unused = UNUSED_IDS + os.getpid() % 100_000_000
     try:
-        _own_namespace(plan.parent)
-    except OSError as error:
-        return BuildEnded(problem=_why(error), is_refused=True)
-    root = BuildRoot(plan)
-    try:
-        unpack(plan.packages, f"{plan.folder}/root")
+        root = BuildRoot(plan, owner_as(unused) if os.geteuid() == 0 else None)
         root.prepare()
-        ended = _inside(plan, root)
+        ended = _Inside(plan, root, unused).wait()
         if ended.is_done:
             root.leave()
             _put_in_order(plan.folder)
-    except (OSError, DeployFailed) as error:
-        return BuildEnded(problem=_why(error) if isinstance(error, OSError) else error.message)
+    except OSError as error:
+        return BuildEnded(problem=_why(error))
     return ended
 
 
-def _own_namespace(parent: int) -> None:
-    """A user namespace in which this user is root."""
-    uid, gid = os.geteuid(), os.getegid()
-    kernel.unshare(kernel.CLONE_NEWUSER)
-    _write("/proc/self/setgroups", "deny")  # without it an unprivileged process may not map a group
-    _write("/proc/self/uid_map", f"0 {uid} 1")
-    _write("/proc/self/gid_map", f"0 {gid} 1")
-    kernel.die_with_parent()
-    if os.getppid() != parent:  # it ended before that
-        os._exit(1)
+class _Inside:
+    """The processes in the namespaces, seen from outside."""
 
+    def __init__(self, plan: BuildPlan, root: BuildRoot, unused: int) -> None:
+        self._plan, self._root, self._unused = plan, root, unused
+        self._is_root = os.geteuid() == 0
+        self._outside, inside = socket.socketpair()
+        answer, self._told = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            self._outside.close()
+            self._make_root(inside)
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(self._child, signal.SIGKILL))
+        inside.close()
+        os.close(self._told)
+        self._answer = answer
 
-def _inside(plan: BuildPlan, root: BuildRoot) -> BuildEnded:
-    kernel.unshare(kernel.CLONE_NEWPID)
-    answer, told = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(answer)
-        _be_the_first_process(plan, root, told)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
-    os.close(told)
-    with os.fdopen(answer, "rb") as reading:
-        text = reading.read()
-    os.waitpid(child, 0)
-    return msgspec.json.decode(text, type=BuildEnded) if text else BuildEnded(problem="it was killed")
+    def wait(self) -> BuildEnded:
+        """How it went, when they all have ended. Raises OSError."""
+        if self._outside.recv(1):  # else it failed, and says so
+            self._map_ids()
+        with os.fdopen(self._answer, "rb") as reading:
+            text = reading.read()
+        with suppress(ChildProcessError):
+            while True:
+                os.wait()
+        return msgspec.json.decode(text, type=BuildEnded) if text else BuildEnded(problem="it was killed")
 
+    def _map_ids(self) -> None:
+        """Give the child its one id, and the copies of mounts that only root may make."""
+        trees: list[int] = []
+        if self._is_root:
+            map_ids(self._child, 0, self._unused, self._unused)
+            trees = self._root.trees()
+        else:
+            _write(f"/proc/{self._child}/setgroups", "deny")  # without it one may not map a group
+            map_ids(self._child, 0, os.geteuid(), os.getegid())
+        socket.send_fds(self._outside, [b"!"], trees)
+        self._outside.close()
 
-def _be_the_first_process(plan: BuildPlan, root: BuildRoot, told: int) -> NoReturn:
-    ended = BuildEnded(problem="it failed")
-    try:
-        kernel.die_with_parent()
-        ended = _enter(root) or _run(plan)
-    finally:
-        os.write(told, msgspec.json.encode(ended))
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _make_root(self, inside: socket.socket) -> NoReturn:
+        try:
+            self._enter_namespaces(inside)
+        except OSError as error:
+            self._leave(BuildEnded(problem=_why(error), is_refused=True))
+        first = os.fork()
+        if first == 0:
+            kernel.die_with_parent(signal.SIGKILL)
+            self._leave(self._be_the_first_process())
+        os.close(self._told)
+        os.waitpid(first, 0)
         os._exit(0)
 
-
-def _enter(root: BuildRoot) -> BuildEnded | None:
-    try:
+    def _enter_namespaces(self, inside: socket.socket) -> None:
         kernel.unshare(_NAMESPACES)
-        root.enter()
-        kernel.no_new_privileges()
-        kernel.drop_capabilities()
-    except OSError as error:
-        return BuildEnded(problem=_why(error), is_refused=True)
-    return None
+        inside.send(b"?")
+        answer, trees, _, _ = socket.recv_fds(inside, 1, _MOST_TREES)
+        if not answer:
+            raise OSError("the ids could not be mapped")
+        if self._is_root:
+            os.setgroups([])
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+        kernel.die_with_parent(signal.SIGKILL)
+        self._root.build(trees or self._root.trees())
+
+    def _be_the_first_process(self) -> BuildEnded:
+        try:
+            self._root.enter()
+            confine(may_make_namespaces=False)
+        except OSError as error:
+            return BuildEnded(problem=_why(error), is_refused=True)
+        except DeployFailed as error:
+            return BuildEnded(problem=error.message)
+        return _run(self._plan)
+
+    def _leave(self, ended: BuildEnded) -> NoReturn:
+        os.write(self._told, msgspec.json.encode(ended))
+        os._exit(0)
 
 
 def _run(plan: BuildPlan) -> BuildEnded:
@@ -140,9 +179,7 @@ def _limit(what: int, most: int) -> None:
 
 
 def _put_in_order(folder: str) -> None:
-    """Nothing of the build left, all of the image readable by everyone who sees it, and on the disk."""
-    shutil.rmtree(f"{folder}/work")
-    shutil.rmtree(f"{folder}/scratch")
+    """All of the image readable by everyone who sees it, and on the disk."""
     for name in ("root", "venv"):
         for path, folders, files in os.walk(f"{folder}/{name}"):
             for entry in (path, *(f"{path}/{each}" for each in (*folders, *files))):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from cpsl.runtime import kernel, mounts, overlays
+from cpsl.runtime import kernel, mounts, overlays, sandbox
+from cpsl.runtime.sandbox import Bind
+from cpsl.runtime.unpack import unpack
 from cpsl.wire.builds import VENV, BuildPlan
 
 HOME = "/home/build"
@@ -26,23 +28,32 @@ _OWN = ("/etc", "/opt", "/srv", "/var")
 _ACCOUNTS = {"passwd": f"root:x:0:0::{HOME}:/bin/sh\n", "group": "root:x:0:\n"}
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
-_STAGE = "/tmp"  # noqa: S108 - only a place to stand on while the roots change; every Linux has it
-_OLD = "/old"
-_NEW = "/new"
+_WHOLE = "/run/build/image"
+_NEW = "/tmp"  # noqa: S108 - only a place to build the root at, seen by nobody else; every Linux has it
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a fresh one of the build's own
 _SHARED_MEMORY_BYTES = 256 * 1024 * 1024
 
 
 class BuildRoot:
-    """The root of one build. ``prepare`` and ``leave`` are for the process outside, ``enter`` for the one inside."""
+    """The root of one build.
 
-    def __init__(self, plan: BuildPlan) -> None:
+    ``userns``: the namespace in which what is this user's is shown as the steps' own, where they run under another id;
+    None where they run under this one. ``prepare`` and ``leave`` are for the process outside, ``build`` and ``enter``
+    for those inside.
+    """
+
+    def __init__(self, plan: BuildPlan, userns: int | None) -> None:
         self._plan = plan
+        self._userns = userns
         self._folder = plan.folder
         self._layers = f"{plan.folder}/root"
         self._made: list[str] = []
         folders = [f"/etc/{name}" for name in _CONFIGURATION if os.path.isdir(f"/etc/{name}")]
         self._laid_over = ["/usr", *folders] if plan.changes_system else []
+        self._ours = {path for path in self._laid_over if self._can_be_ours(os.path.realpath(path))}
+        self._binds: list[Bind] = []
+
+    # --- outside ----------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Make the folders that the steps write to. Raises OSError."""
@@ -51,31 +62,20 @@ class BuildRoot:
         for name, text in _ACCOUNTS.items():
             _write(f"{self._folder}/scratch/{name}", text)
         for top in ("/usr", *_OWN) if self._plan.changes_system else ():
-            os.makedirs(self._layers + top, exist_ok=True)
-        for lower in self._laid_over:
-            os.makedirs(f"{self._folder}/work{lower}")
-            self._own_folders(lower)
+            os.makedirs(self._layers + top)
+        self._binds = list(self._all_binds())
         if self._plan.changes_system:
             self._copy_loader_cache()
             self._make_targets()
+        for lower in self._laid_over:
+            os.makedirs(f"{self._folder}/work{lower}")
+            self._make(self._layers + lower)
+            if self._plan.has_commands and lower not in self._ours:
+                self._make_folders(lower)
 
-    def enter(self) -> None:
-        """Move the process, which must be alone in its mount namespace, into the root. Raises OSError."""
-        kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-        binds = list(self._binds())
-        mounts.tmpfs(_STAGE, "0755")
-        for name in (_OLD, _NEW):
-            os.mkdir(_STAGE + name)
-        kernel.pivot_root(_STAGE, _STAGE + _OLD)
-        os.chdir("/")
-        mounts.tmpfs(_NEW, "0755")
-        self._fill(binds)
-        kernel.unmount(_OLD, kernel.MNT_DETACH)
-        kernel.mount("none", _NEW, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY)
-        os.chdir(_NEW)
-        kernel.pivot_root(".", ".")
-        kernel.unmount(".", kernel.MNT_DETACH)  # the old root, now stacked on the new one: pivot_root(2), NOTES
-        os.chdir(HOME)
+    def trees(self) -> list[int]:
+        """Copies of the mounts that there will be, for ``build``. Raises OSError."""
+        return sandbox.trees(self._binds, self._userns)
 
     def leave(self) -> None:
         """Take out of the image what was there only to build it."""
@@ -92,101 +92,102 @@ class BuildRoot:
             with suppress(OSError):
                 os.rmdir(path)
 
-    # --- before ---
+    def _can_be_ours(self, folder: str) -> bool:
+        """Whether the steps can be shown this folder of the machine as their own, and so write to an overlay of it."""
+        if os.stat(folder).st_uid != os.geteuid():
+            return False
+        try:
+            for tree in sandbox.trees([Bind(folder, folder, owned=True)], self._userns):
+                os.close(tree)
+        except OSError:  # not every filesystem can show other owners
+            return False
+        return True
 
-    def _own_folders(self, lower: str) -> None:
-        """Make what is someone else's writable: a folder of the machine is, where one of ours lies on it."""
-        self._make(self._layers + lower)
-        is_needed = self._plan.has_commands and os.stat(lower).st_uid != os.geteuid()
-        for folder, names, _ in os.walk(lower) if is_needed else ():
+    def _make_folders(self, lower: str) -> None:
+        """One can write to a folder of someone else's where one of ours lies on it."""
+        for folder, names, _ in os.walk(lower):
             for name in names:
                 if not os.path.islink(f"{folder}/{name}"):
                     self._make(f"{self._layers}{folder}/{name}")
 
     def _copy_loader_cache(self) -> None:
         with suppress(FileNotFoundError), open(_LOADER_CACHE, "rb") as source:
-            if not os.path.lexists(self._layers + _LOADER_CACHE):
-                with open(self._layers + _LOADER_CACHE, "xb") as target:
-                    target.write(source.read())
+            with open(self._layers + _LOADER_CACHE, "xb") as target:
+                target.write(source.read())
 
     def _make_targets(self) -> None:
         """In the image's own folders, what things are mounted on must be there before."""
-        for source, target in [("/", VENV), *self._binds()]:
-            if target.startswith(tuple(f"{top}/" for top in _OWN)):
-                path = self._layers + target
-                is_made = self._make(path if os.path.isdir(source) else os.path.dirname(path))
-                if is_made and not os.path.lexists(path):
+        for bind in self._binds:
+            if bind.target.startswith(tuple(f"{top}/" for top in _OWN)):
+                path = self._layers + bind.target
+                if os.path.isdir(bind.source):
+                    self._make(path)
+                else:
+                    self._make(os.path.dirname(path))
                     _write(path, "")
                     self._made.append(path)
 
-    def _make(self, folder: str) -> bool:
-        """Whether it is a folder now. Where a package brought a link or a file, nothing is made."""
-        if os.path.lexists(folder):
-            return os.path.isdir(folder) and not os.path.islink(folder)
-        if not self._make(os.path.dirname(folder)):
-            return False
-        os.mkdir(folder, 0o755)
-        self._made.append(folder)
-        return True
+    def _make(self, folder: str) -> None:
+        if not os.path.isdir(folder):
+            self._make(os.path.dirname(folder))
+            os.mkdir(folder, 0o755)
+            self._made.append(folder)
 
-    def _binds(self) -> Iterator[tuple[str, str]]:
+    def _all_binds(self) -> Iterator[Bind]:
+        """Outer ones first."""
+        for path in _SYSTEM:
+            if os.path.isdir(path) and not os.path.islink(path):
+                yield Bind(path, path, owned=path in self._ours)
+        if self._plan.changes_system:
+            yield self._own("", _WHOLE)
+            yield from (self._own(f"root{top}", top) for top in _OWN)
+        elif os.path.exists(_LOADER_CACHE):
+            yield Bind(_LOADER_CACHE, _LOADER_CACHE)
+        yield from (self._own("scratch/tmp", "/tmp"), self._own("scratch/home", HOME), self._own("venv", VENV))  # noqa: S108
         for name in _CONFIGURATION:
             if os.path.exists(f"/etc/{name}"):
-                yield os.path.realpath(f"/etc/{name}"), f"/etc/{name}"
-        if not self._plan.changes_system and os.path.exists(_LOADER_CACHE):
-            yield _LOADER_CACHE, _LOADER_CACHE
-        yield from ((f"{self._folder}/scratch/{name}", f"/etc/{name}") for name in _ACCOUNTS)
-        yield from ((bind.source, bind.target) for bind in self._plan.binds)
+                yield Bind(os.path.realpath(f"/etc/{name}"), f"/etc/{name}", owned=f"/etc/{name}" in self._ours)
+        yield from (Bind(f"{self._folder}/scratch/{name}", f"/etc/{name}", owned=True) for name in _ACCOUNTS)
+        yield from (Bind(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES if os.path.exists(f"/dev/{name}"))
+        yield from (Bind(bind.source, bind.target, owned=True) for bind in self._plan.binds)
 
-    # --- inside ---
+    def _own(self, name: str, target: str) -> Bind:
+        return Bind(f"{self._folder}/{name}".rstrip("/"), target, read_only=False, owned=True)
 
-    def _fill(self, binds: list[tuple[str, str]]) -> None:
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def build(self, trees: Iterable[int]) -> None:
+        """Put the root together, all but what needs the process to be the first of its namespace. Raises OSError."""
+        kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+        mounts.tmpfs(_NEW, "0755")
         for path in _SYSTEM:
-            if os.path.islink(_OLD + path):
-                os.symlink(os.readlink(_OLD + path), _NEW + path)
-            elif os.path.isdir(_OLD + path):
-                _show(path, path)
-        if self._plan.changes_system:
-            for top in _OWN:
-                _show(self._layers + top, top, mounts.SAFE)
-        for source, target in (("scratch/tmp", "/tmp"), ("scratch/home", HOME), ("venv", VENV)):  # noqa: S108
-            _show(f"{self._folder}/{source}", target, mounts.SAFE)
-        for source, target in binds:
-            _show(source, target)
-        self._make_writable()
-        _devices()
-        _processes()
+            if os.path.islink(path):
+                os.symlink(os.readlink(path), _NEW + path)
+        for bind, tree in zip(self._binds, trees, strict=True):
+            mounts.attach(tree, _NEW + bind.target)
+        for name, target in _LINKS.items():
+            os.symlink(target, f"{_NEW}/dev/{name}")
+        for path in (_SHARED_MEMORY, "/proc"):
+            os.mkdir(_NEW + path)
+        mounts.tmpfs(_NEW + _SHARED_MEMORY, "1777", _SHARED_MEMORY_BYTES)
 
-    def _make_writable(self) -> None:
+    def enter(self) -> None:
+        """Unpack the Debian packages and move into the root, with no way back. Raises OSError, DeployFailed."""
         if self._plan.changes_system:
-            os.chdir(_OLD + self._folder)  # relative paths need no escapes, whatever the folder is called
+            os.chdir(_NEW + _WHOLE)  # relative paths need no escapes, whatever the folder is called
+            unpack(self._plan.packages, f"{_NEW}{_WHOLE}/root")
             for path in self._laid_over:
-                overlays.writable(_NEW + path, _NEW + path, f"root{path}", f"work{path}", _OLD)
-
-
-def _show(source: str, target: str, flags: int = mounts.READ_ONLY) -> None:
-    mounts.bind(_OLD + source, _NEW + target, flags, _OLD)
-
-
-def _processes() -> None:
-    """The build's own processes, only to read: uid 0 could turn the machine's switches without any capability."""
-    os.mkdir(f"{_NEW}/proc")
-    kernel.mount("proc", f"{_NEW}/proc", "proc", mounts.SAFE | kernel.MS_NOEXEC)
-    _write(f"{_NEW}/proc/sys/user/max_user_namespaces", "0")  # of this namespace: no step can have further ones
-    mounts.restrict(f"{_NEW}/proc", mounts.READ_ONLY)
-
-
-def _devices() -> None:
-    os.mkdir(f"{_NEW}/dev")
-    mounts.tmpfs(f"{_NEW}/dev", "0755")
-    for name in _DEVICES:
-        if os.path.exists(f"{_OLD}/dev/{name}"):
-            mounts.bind(f"{_OLD}/dev/{name}", f"{_NEW}/dev/{name}", 0, _OLD)
-    for name, target in _LINKS.items():
-        os.symlink(target, f"{_NEW}/dev/{name}")
-    os.mkdir(_NEW + _SHARED_MEMORY)
-    mounts.tmpfs(_NEW + _SHARED_MEMORY, "1777", _SHARED_MEMORY_BYTES)
-    mounts.restrict(f"{_NEW}/dev", kernel.MS_RDONLY)
+                overlays.writable(_NEW + path, f"root{path}", f"work{path}")
+            os.chdir("/")
+            kernel.unmount(_NEW + _WHOLE, kernel.MNT_DETACH)
+        sandbox.processes(_NEW)
+        _write(f"{_NEW}/proc/sys/user/max_user_namespaces", "0")  # of this namespace: no step can have further ones
+        kernel.restrict_mount(f"{_NEW}/proc", kernel.ATTR_RDONLY)
+        kernel.restrict_mount(_NEW, kernel.ATTR_RDONLY)
+        os.chdir(_NEW)
+        kernel.pivot_root(".", ".")
+        kernel.unmount(".", kernel.MNT_DETACH)  # the old root, now stacked on the new one: pivot_root(2), NOTES
+        os.chdir(HOME)
 
 
 def _write(path: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Mounts of a new root that is being put together, below ``new``, while the machine's own root is at ``old``."""
+"""Mounts of a root that is being put together, by a process that may do so in its mount namespace."""
 
 from __future__ import annotations
 
@@ -7,58 +7,39 @@ import stat
 
 from cpsl.runtime import kernel
 
-SAFE = kernel.MS_NOSUID | kernel.MS_NODEV
-READ_ONLY = SAFE | kernel.MS_RDONLY
-_LOCKED = {
-    os.ST_NOSUID: kernel.MS_NOSUID,
-    os.ST_NODEV: kernel.MS_NODEV,
-    getattr(os, "ST_NOEXEC", 8): kernel.MS_NOEXEC,
-    getattr(os, "ST_NOATIME", 1024): 1024,
-    getattr(os, "ST_NODIRATIME", 2048): 2048,
-    getattr(os, "ST_RELATIME", 4096): 1 << 21,
-}
+READ_ONLY = kernel.ATTR_NOSUID | kernel.ATTR_NODEV | kernel.ATTR_RDONLY
 
 
-def bind(source: str, target: str, flags: int, old: str) -> None:
-    """Show a file or folder, with the mounts in it, at ``target``, which is made where it is missing. Raises OSError.
-
-    ``flags`` are added to those that it has; 0 leaves them alone.
-    """
-    make_target(target, is_folder=stat.S_ISDIR(os.stat(source).st_mode))
-    kernel.mount(source, target, None, kernel.MS_BIND | kernel.MS_REC)
-    if flags:
-        for point in [target, *points_below(target, old)]:
-            restrict(point, flags)
+def bind(source: str, target: str, attributes: int = READ_ONLY) -> None:
+    """Show a file or folder, with the mounts in it, at ``target``, which is made if need be. Raises OSError."""
+    tree = kernel.open_tree(source)
+    kernel.set_mount(tree, attributes)
+    attach(tree, target)
 
 
-def make_target(target: str, *, is_folder: bool) -> None:
-    """Something for a mount to cover. Raises OSError."""
-    if is_folder:
+def attach(tree: int, target: str) -> None:
+    """Hang a detached tree in at ``target``, which is made where it is missing, and close it. Raises OSError."""
+    if stat.S_ISDIR(os.stat(tree).st_mode):
         os.makedirs(target, exist_ok=True)
     elif not os.path.lexists(target):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-
-
-def restrict(point: str, flags: int) -> None:
-    """Add ``flags``. Those that the mount has already are locked in a user namespace and must be named again."""
-    has = os.statvfs(point).f_flag
-    kept = sum(mount_flag for flag, mount_flag in _LOCKED.items() if has & flag)
-    read_only = kernel.MS_RDONLY if has & os.ST_RDONLY else 0
-    kernel.mount("none", point, None, kernel.MS_REMOUNT | kernel.MS_BIND | flags | kept | read_only)
-
-
-def points_below(folder: str, old: str) -> list[str]:
-    """The mount points in ``folder``, itself left out, each once, outer ones first: proc_pid_mountinfo(5), field 5."""
-    with open(f"{old}/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
-        points = [_unescape(line.split()[4]) for line in table]
-    return sorted({point for point in points if point.startswith(f"{folder}/")})
+    kernel.move_mount(tree, target)
+    os.close(tree)
 
 
 def tmpfs(target: str, mode: str, size: int = 0) -> None:
     """An empty folder in memory, of at most ``size`` bytes (0: half of the machine's). Raises OSError."""
     options = f"mode={mode}" + (f",size={size}" if size else "")
-    kernel.mount("tmpfs", target, "tmpfs", SAFE, options)
+    kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+
+
+def points_below(folder: str) -> list[str]:
+    """The mount points in ``folder``, itself left out, each once, outer ones first: proc_pid_mountinfo(5), field 5."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        points = {_unescape(line.split()[4]) for line in table}
+    below = sorted(point for point in points if point.startswith(f"{folder}/"))
+    return [point for point in below if not any(point.startswith(f"{outer}/") for outer in below)]
 
 
 def _unescape(path: str) -> str:

@@ -8,70 +8,61 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 
 from cpsl.runtime import kernel, mounts
-from cpsl.wire.builds import VENV
 
 
-def mount_image(image: str, *, old: str = "/old", new: str = "/new") -> None:
-    """Show a finished image in the root at ``new``, to be read only. Raises OSError.
+def lay_over(layers: str, root: str) -> None:
+    """Show what an image adds to the system in the root at ``root``, to be read only. Raises OSError.
 
-    For a process in a user and a mount namespace of its own that stands on a tmpfs: the machine's root is at ``old``,
-    ``image`` can be reached by its absolute path as it is now, so most likely below ``old``, and ``new`` is a tmpfs,
-    still writable, in which all else is mounted already: what an app mounts wins over what its image has there.
+    For a process that may mount in its mount namespace. ``layers`` is the image's folder ``root`` by an absolute path
+    that it may enter, ``root`` a tmpfs, still writable, in which all else is mounted already: what an app mounts wins
+    over what its image has there. The machine's ``/proc`` is at ``/proc``. Changes the working folder.
     """
-    if os.path.isdir(f"{image}/venv"):
-        mounts.bind(f"{image}/venv", new + VENV, mounts.READ_ONLY, old)
-    added = f"{image}/root"
-    with suppress(FileNotFoundError):
-        for top in sorted(os.listdir(added)):
-            _add(added, top, old, new)
+    for top in sorted(os.listdir(layers)):
+        _add(layers, top, root)
 
 
-def writable(target: str, lower: str, upper: str, work: str, old: str) -> None:
-    """Show ``lower`` at ``target``, with what is changed there kept in ``upper``. Raises OSError.
+def writable(target: str, upper: str, work: str) -> None:
+    """Let the folder at ``target`` be written to, with what is changed there kept in ``upper``. Raises OSError.
 
     ``work`` is an empty folder beside ``upper``. None of the paths may have a comma, a colon or a backslash in it.
     """
-    _overlay(target, f"lowerdir={lower},upperdir={upper},workdir={work}", mounts.SAFE, old)
+    _overlay(target, f"lowerdir={target},upperdir={upper},workdir={work}")
 
 
-def _add(added: str, name: str, old: str, new: str) -> None:
+def _add(layers: str, name: str, root: str) -> None:
     """One file or folder of the image: laid over the same folder of the machine, or alone where there is none."""
-    source, target = f"{added}/{name}", f"{new}/{name}"
+    source, target = f"{layers}/{name}", f"{root}/{name}"
     kind = os.lstat(source).st_mode
     if stat.S_ISLNK(kind):
         if not os.path.lexists(target):
             os.symlink(os.readlink(source), target)
     elif stat.S_ISREG(kind) and not os.path.isdir(target):
-        mounts.bind(source, target, mounts.READ_ONLY, old)
+        mounts.bind(source, target)
     elif stat.S_ISDIR(kind):
-        _add_folder(added, name, old, new)
+        _add_folder(layers, name, root)
 
 
-def _add_folder(added: str, name: str, old: str, new: str) -> None:
-    source, target = f"{added}/{name}", f"{new}/{name}"
+def _add_folder(layers: str, name: str, root: str) -> None:
+    source, target = f"{layers}/{name}", f"{root}/{name}"
     is_top = "/" not in name
     if not os.path.lexists(target) and not is_top:
-        mounts.bind(source, target, mounts.READ_ONLY, old)
+        mounts.bind(source, target)
         return
     os.makedirs(target, exist_ok=True)
-    if os.stat(target).st_dev == os.stat(new).st_dev:  # of the new root itself, with mounts in it
+    if os.stat(target).st_dev == os.stat(root).st_dev:  # of the new root itself, with mounts in it
         for entry in sorted(os.listdir(source)):
-            _add(added, f"{name}/{entry}", old, new)
+            _add(layers, f"{name}/{entry}", root)
     elif is_top or name.startswith("etc/"):
-        os.chdir(added)  # a relative path needs no escapes, whatever the folder of the images is called
-        _overlay(target, f"lowerdir={name}:{target}", mounts.READ_ONLY, old)
+        os.chdir(layers)  # a relative path needs no escapes, whatever the folder is called
+        _overlay(target, f"lowerdir={name}:{target}")
+        kernel.restrict_mount(target, kernel.ATTR_RDONLY)
 
 
-def _overlay(target: str, options: str, flags: int, old: str) -> None:
+def _overlay(target: str, options: str) -> None:
     """Mount it, and again the mounts that were in the folder: an overlay shows one filesystem of each layer."""
-    below = {point: os.open(point, os.O_PATH) for point in mounts.points_below(target, old)}
-    try:
-        kernel.mount("overlay", target, "overlay", flags, f"{options},userxattr")
-        for point, descriptor in below.items():
-            mounts.bind(f"{old}/proc/self/fd/{descriptor}", point, 0, old)
-    finally:
-        for descriptor in below.values():
-            os.close(descriptor)
+    below = {point: kernel.open_tree(point) for point in mounts.points_below(target)}
+    kernel.mount("overlay", target, "overlay", kernel.MS_NOSUID | kernel.MS_NODEV, f"{options},userxattr")
+    for point, tree in below.items():
+        mounts.attach(tree, point)

@@ -65,6 +65,8 @@ def _extract(files: tarfile.TarFile, member: tarfile.TarInfo, root: str) -> None
             os.mkdir(target, 0o755)
         return
     _folder_of(target, root)
+    if os.path.isdir(target) and not os.path.islink(target):
+        shutil.rmtree(target)
     with suppress(FileNotFoundError):
         os.unlink(target)
     if member.issym():

@@ -23,7 +23,7 @@ class BuildStep(msgspec.Struct, frozen=True):
 
 
 class BuildPlan(msgspec.Struct, frozen=True):
-    """One build. ``folder`` becomes the image; ``packages`` are Debian archives to unpack into it before the steps.
+    """One build. ``folder`` becomes the image; ``packages`` are Debian archives in it, to unpack before the steps.
 
     The steps run one after another with ``environment`` and nothing else in it, each process with at most
     ``memory_bytes`` of data, at most ``processes`` at once. ``changes_system``: the image has more

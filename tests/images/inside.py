@@ -1,4 +1,4 @@
-"""``python inside.py IMAGE COMMAND``: a shell command in a root that shows the machine's programs and the image."""
+"""``python inside.py IMAGE COMMAND``: a shell command in the root of an app that has the image."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import os
 import subprocess
 import sys
 
-from cpsl.runtime import kernel, mounts, overlays
+from cpsl.runtime import kernel, overlays, sandbox
+from cpsl.runtime.sandbox import Bind
+from cpsl.wire.frames import Start
+
+LAYERS = "/opt/capsule/image"
 
 
 def enter(image: str) -> None:
+    plan = sandbox.plan(Start(app="probe", version=1, code_dir=os.path.dirname(__file__), entry="", image=image))
+    has_layers = os.path.isdir(f"{image}/root")
+    if has_layers:
+        plan.binds.append(Bind(f"{image}/root", LAYERS))
     uid, gid = os.getuid(), os.getgid()
-    kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS)
+    kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
-    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    mounts.tmpfs("/tmp", "0755")
-    os.makedirs("/tmp/old")
-    os.makedirs("/tmp/new")
-    kernel.pivot_root("/tmp", "/tmp/old")
-    os.chdir("/")
-    mounts.tmpfs("/new", "0755")
-    for name in ("bin", "sbin", "lib", "lib64"):
-        if os.path.islink(f"/old/{name}"):
-            os.symlink(os.readlink(f"/old/{name}"), f"/new/{name}")
-    for path in ("/usr", "/etc/ssl", "/etc/ld.so.cache", "/proc", "/dev", os.path.realpath(sys.base_prefix)):
-        if not path.startswith("/usr/"):
-            mounts.bind(f"/old{path}", f"/new{path}", 0 if path in ("/proc", "/dev") else mounts.READ_ONLY, "/old")
-    overlays.mount_image(f"/old{image}")
-    kernel.unmount("/old", kernel.MNT_DETACH)
-    os.chdir("/new")
-    kernel.pivot_root(".", ".")
-    kernel.unmount(".", kernel.MNT_DETACH)
+    sandbox.build(plan, sandbox.trees(plan.binds))
+    if has_layers:
+        overlays.lay_over(f"/tmp{LAYERS}", "/tmp")
+
+
+def run(command: str) -> int:
+    sandbox.change_root()
     kernel.drop_capabilities()
+    return subprocess.run(["/bin/sh", "-c", command]).returncode
 
 
 if __name__ == "__main__":
     enter(os.path.realpath(sys.argv[1]))
-    sys.exit(subprocess.run(["/bin/sh", "-c", sys.argv[2]]).returncode)
+    if child := os.fork():
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    os._exit(run(sys.argv[2]))

@@ -96,6 +96,7 @@ def test_a_build_sees_nothing_of_the_gateway(build: Build, folder: Path, monkeyp
         "grep -E 'Cap(Prm|Eff|Bnd)|NoNewPrivs' /proc/self/status",
         "for i in sys/kernel/core_pattern sysrq-trigger self/oom_score_adj; do"
         " (echo 0 > /proc/$i) 2>/dev/null && echo written; done || true",
+        "echo outside this is $(awk '{print $2}' /proc/self/uid_map)",
         "unshare -Ur true 2>&1 || echo refused",
     ]
     log = (build(commands=look) / "build.log").read_text()
@@ -107,6 +108,7 @@ def test_a_build_sees_nothing_of_the_gateway(build: Build, folder: Path, monkeyp
     assert log.count("\nprocess") == 2
     assert log.count(":\t0000000000000000\n") == 3
     assert "NoNewPrivs:\t1" in log
+    assert "\noutside this is 0\n" not in log
     assert log.endswith("refused\n")
 
 
@@ -153,6 +155,7 @@ def test_code_that_runs_to_build_a_package_runs_inside(
         ({"commands": ["kill -9 $$"]}, {}, "SIGKILL", None),
         ({"commands": ["echo before; sleep 60"]}, {"seconds": 1.0}, "not end within 1 seconds", "before"),
         ({"commands": ["head -c 200000000 /dev/zero | tail"]}, {"memory": 64}, "exit status", "tail"),
+        ({"commands": ["for i in $(seq 60); do sleep 5 & done; wait"]}, {"processes": 20}, "exit status", "fork"),
         ({"python_packages": ["--no-index", "tiny==9"]}, {}, r"Python packages \(", "tiny"),
     ],
 )

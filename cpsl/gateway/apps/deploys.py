@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from cpsl import bundle
-from cpsl.engine.protocol import AppBroken, Engine
+from cpsl.engine.protocol import Answer, AppBroken, Engine, OnLog
 from cpsl.errors import CapsuleError, GatewayError, InvalidRequest
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.service import Apps, VersionRef
@@ -26,7 +26,6 @@ from cpsl.wire.apps import (
     DeployEvent,
     DeployLog,
     DeployStatus,
-    ImageSpec,
     Missing,
 )
 from cpsl.wire.frames import GetSecret, LogRecord, Question, Start
@@ -35,7 +34,6 @@ from cpsl.wire.names import check_secret_name
 from cpsl.wire.resources import CHANNEL_CREDENTIALS
 
 log = logging.getLogger("cpsl.gateway.deploys")
-_NO_IMAGES = "Note: images are not built yet; the app runs with the packages of the gateway's own environment"
 Report = Callable[[DeployEvent], None]
 
 
@@ -111,6 +109,7 @@ class Deploys:
             ref = await self._make(actor, archive, entry, secrets, version_id, report)
             last = DeployDone(ref.app, ref.number, self._apps.url(ref.app))
         except Exception as error:
+            await self._engine.drain([version_id])
             await asyncio.to_thread(shutil.rmtree, self._apps.folder(version_id), ignore_errors=True)
             last = _failure(error)
         finally:
@@ -123,23 +122,6 @@ class Deploys:
         folder = self._apps.folder(version_id)
         report(DeployStatus("Unpacking"))
         await asyncio.to_thread(_unpack, archive, folder, self._settings.max_bundle_bytes)
-        report(DeployStatus(f"Importing {entry}"))
-        spec = await self._inspect(actor, folder, entry, secrets, report)
-        missing = (await self.check(actor.workspace_id, spec)).missing
-        if missing:
-            raise Refused(missing)
-        if spec.image != ImageSpec():
-            report(DeployStatus(_NO_IMAGES))
-        return await self._apps.activate(actor.workspace_id, version_id, entry, spec)
-
-    async def _inspect(self, actor: Actor, folder: Path, entry: str, secrets: list[str], report: Report) -> AppSpec:
-        def on_log(records: list[LogRecord]) -> None:
-            for record in records:
-                report(DeployLog(record.message))
-
-        async def answer(question: Question) -> str:
-            return await self._answer_import(actor, question)
-
         named = [check_secret_name(name) for name in secrets]
         start = Start(
             app="",
@@ -148,9 +130,40 @@ class Deploys:
             entry=entry,
             environment=await self._secrets.open(actor.workspace_id, named),
             isolation=self._settings.isolation,
-            import_only=True,
         )
-        return await self._engine.inspect(start, answer, on_log)
+        return await self._import(actor, version_id, entry, await self._look(actor, start, report), report)
+
+    async def _look(self, actor: Actor, start: Start, report: Report) -> AppSpec:
+        """What the app declares. What it prints now it will print again when it is imported in earnest."""
+        printed: list[LogRecord] = []
+        try:
+            return await self._engine.inspect(start, self._answers(actor), printed.extend)
+        except AppBroken:
+            _reporting(report)(printed)
+            raise
+
+    async def _import(self, actor: Actor, version_id: str, entry: str, wanted: AppSpec, report: Report) -> VersionRef:
+        """Import the version with all that it asks for, and make it live once it has answered.
+
+        What an app declares may depend on what it finds, so the look before may have been wrong: then once more.
+        """
+        while True:
+            missing = (await self.check(actor.workspace_id, wanted)).missing
+            if missing:
+                raise Refused(missing)
+            report(DeployStatus(f"Importing {entry}"))
+            candidate = VersionRef("", wanted.name, actor.workspace_id, 0, version_id, entry, wanted)
+            start = await self._apps.start_frame(candidate)
+            spec = await self._engine.prepare(version_id, start, self._answers(actor), _reporting(report))
+            if (spec.image, spec.mounts, spec.secrets) == (wanted.image, wanted.mounts, wanted.secrets):
+                return await self._apps.activate(actor.workspace_id, version_id, entry, spec)
+            wanted = spec
+
+    def _answers(self, actor: Actor) -> Answer:
+        async def answer(question: Question) -> str:
+            return await self._answer_import(actor, question)
+
+        return answer
 
     async def _answer_import(self, actor: Actor, question: Question) -> str:
         """While it is imported an app may read secrets, which whoever deploys could read by deploying; no more."""
@@ -164,6 +177,14 @@ class Deploys:
         if question.name not in values:
             raise Refused([_secret(question.name)])
         return values[question.name]
+
+
+def _reporting(report: Report) -> OnLog:
+    def on_log(records: list[LogRecord]) -> None:
+        for record in records:
+            report(DeployLog(record.message))
+
+    return on_log
 
 
 async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterator[DeployEvent]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from cpsl.engine.protocol import Engine
+from cpsl.engine.protocol import Engine, Place
 from cpsl.errors import NotFound
 from cpsl.gateway.apps import store
 from cpsl.gateway.db.database import Database
@@ -32,6 +32,10 @@ class VersionRef(msgspec.Struct, frozen=True):
     version_id: str
     entry: str
     spec: AppSpec
+
+    def place(self, user: AppUser) -> Place:
+        """Where it runs for a user."""
+        return Place(self.app_id, self.number, self.version_id, user.id)
 
 
 class Apps:
@@ -99,8 +103,7 @@ class Apps:
             lambda connection: store.activate(connection, workspace_id, version_id, entry, spec)
         )
         self._forget_live()
-        if previous:
-            await self._engine.drain(app_id, previous)
+        await self._engine.drain(previous)
         return VersionRef(app_id, spec.name, workspace_id, number, version_id, entry, spec)
 
     async def delete(self, workspace_id: str, name: str) -> None:
@@ -108,7 +111,7 @@ class Apps:
         app = await self.get(workspace_id, name)
         rows = await self._db.read(lambda connection: store.versions_of(connection, app.id))
         files = await self._user_files.of_app(app.id)
-        await self._engine.drain(app.id)
+        await self._engine.drain([row.id for row in rows])
         await self._db.write(lambda connection: store.remove_app(connection, app.id))
         self._forget_live()
         await self._user_files.discard(files)
@@ -125,8 +128,8 @@ class Apps:
         for folder in [each for each in self.folder("").iterdir() if each.name not in known]:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def start_frame(self, version: VersionRef, user: AppUser) -> Start:
-        """What a runtime of this version needs to start for ``user``: its secrets opened, its mounts found."""
+    async def start_frame(self, version: VersionRef) -> Start:
+        """What importing a version needs: its secrets opened, its mounts found."""
         environment = await self._secrets.open(version.workspace_id, version.spec.secrets)
         mounts = []
         for mount in version.spec.mounts:
@@ -138,10 +141,11 @@ class Apps:
             code_dir=str(self.folder(version.version_id)),
             entry=version.entry,
             app_url=self.url(version.app),
-            user=user,
             mounts=mounts,
             environment=environment,
             isolation=self._settings.isolation,
+            memory=version.spec.memory,
+            cpu=version.spec.cpu,
         )
 
     async def mounting(self, workspace_id: str, filesystem: str) -> list[str]:

@@ -63,11 +63,13 @@ def version(connection: Connection, app_id: str, number: int) -> Row[Any] | None
 
 def activate(
     connection: Connection, workspace_id: str, version_id: str, entry: str, spec: AppSpec
-) -> tuple[str, int, int]:
-    """Make a version the live one: the app's id, the version's number, and the number that was live before (or 0)."""
+) -> tuple[str, int, list[str]]:
+    """Make a version the live one: the app's id, the version's number, and the ids of those that were live before."""
     now = time.time()
     row = app(connection, workspace_id, spec.name)
-    app_id, previous = (row.id, row.live_version) if row else (_add_app(connection, workspace_id, spec.name, now), 0)
+    app_id = row.id if row else _add_app(connection, workspace_id, spec.name, now)
+    was_live = select(versions.c.id).where(versions.c.app_id == app_id, versions.c.state == "live")
+    previous = list(connection.execute(was_live).scalars())
     highest = select(func.max(versions.c.number)).where(versions.c.app_id == app_id)
     number = (connection.execute(highest).scalar() or 0) + 1
     values = {

@@ -77,7 +77,7 @@ async def _build(spec: ImageSpec, folder: Path, debian: Debian, output: Output, 
     plan = BuildPlan(
         parent=os.getpid(),
         folder=os.path.realpath(folder),
-        packages=[os.path.realpath(package) for package in packages],
+        packages=[os.path.relpath(package, folder) for package in packages],
         binds=surroundings.binds,
         steps=steps,
         environment=surroundings.environment,
@@ -206,7 +206,9 @@ def _failed(problem: str, output: Output) -> DeployFailed:
 
 
 def _finish(recipe: Recipe, folder: Path, target: Path, output: Output) -> None:
-    """The process of the build left all else on the disk."""
+    """The process of the build left all that stays on the disk."""
+    for name in ("scratch", "work"):
+        remove(folder / name)
     for name, content in (("recipe.json", msgspec.json.encode(recipe)), ("build.log", output.text.encode())):
         with (folder / name).open("wb") as file:
             file.write(content)
