@@ -30,7 +30,7 @@ def fill(folder: str) -> None:
 def hold_open() -> None:
     held = []
     while True:
-        held.append(open("/dev/null"))
+        held.append(os.open("/dev/null", os.O_RDONLY))
 
 
 @app.message()

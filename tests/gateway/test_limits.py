@@ -80,9 +80,14 @@ def test_a_handler_that_hangs_is_cancelled_within_a_second_and_the_next_turn_wor
 def test_others_are_answered_while_one_prints_without_end(client: cpsl.Client, neighbour: cpsl.Client) -> None:
     stream = client.stream("hog", "print")
     started = next(stream)
-    reader = threading.Thread(target=lambda: pytest.raises(cpsl.TurnCancelled, list, stream))
+    reader = threading.Thread(target=_read_to_the_cancel, args=(stream,))
     reader.start()
     answers = [neighbour.chat("hog", str(number)).text for number in range(20)]
     client.turns.cancel(started.data["request_id"])
     reader.join(10)
     assert answers == [f"You said: {number}" for number in range(20)]
+
+
+def _read_to_the_cancel(stream: Iterator[cpsl.StreamChunk]) -> None:
+    with pytest.raises(cpsl.TurnCancelled):
+        list(stream)

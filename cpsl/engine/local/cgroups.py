@@ -16,6 +16,7 @@ log = logging.getLogger("cpsl.engine")
 _CONTROLLERS = ("memory", "cpu", "pids")
 _PERIOD_US = 100_000
 _MIB = 1024 * 1024
+_CROWDED = 0.9
 Settings = dict[str, dict[str, str]]
 """Controller to file to what is written into it."""
 
@@ -44,6 +45,16 @@ class Cgroup:
             with suppress(OSError):
                 if folder is not None:
                     return _number((folder / name).read_text(), "oom_kill") > 0
+        return False
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether hardly another process could be started in it."""
+        folder = self._folders.get("pids")
+        with suppress(OSError, ValueError):
+            if folder is not None:
+                now, most = (int((folder / name).read_text()) for name in ("pids.current", "pids.max"))
+                return now > most * _CROWDED
         return False
 
     def remove(self) -> None:

@@ -30,14 +30,22 @@ class LocalEngine:
 
     ``start_timeout``: seconds that an app may take to come up. ``idle_timeout``: seconds that a runtime stays after
     its last turn, unless its app asks for more. ``disk``: a folder on the file system that apps must not fill.
+    ``cgroups``: where limits are set, other than where this process may set some.
     """
 
-    def __init__(self, *, start_timeout: float = 30.0, idle_timeout: float = 60.0, disk: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        start_timeout: float = 30.0,
+        idle_timeout: float = 60.0,
+        disk: Path | None = None,
+        cgroups: Cgroups | None = None,
+    ) -> None:
         self._host: Host
         self._supervisor = Supervisor(lambda: self._runtimes.values(), disk)
         self._start_timeout = start_timeout
         self._idle_timeout = idle_timeout
-        self._cgroups = Cgroups.of_this_process()
+        self._cgroups = cgroups or Cgroups.of_this_process()
         self._health = Health()
         self._zygotes: dict[str, Zygote] = {}
         self._importing: dict[str, asyncio.Task[Zygote]] = {}
@@ -62,7 +70,7 @@ class LocalEngine:
     async def prepare(self, version_id: str, start: frames.Start, answer: Answer, on_log: OnLog) -> AppSpec:
         """Import a version and keep it ready for runtimes; what it declares. Raises AppBroken: nothing is left then."""
         zygote = await Zygote.start(start, self._cgroups, answer, on_log, self._start_timeout)
-        self._keep(version_id, zygote)
+        self._keep(version_id, zygote, on_log)
         return zygote.spec
 
     async def runtime(
@@ -147,11 +155,13 @@ class LocalEngine:
             self._host.log(itself, records)
 
         zygote = await Zygote.start(await launch(), self._cgroups, answer, on_log, self._start_timeout)
-        self._keep(place.version_id, zygote)
+        self._keep(place.version_id, zygote, on_log)
         return zygote
 
-    def _keep(self, version_id: str, zygote: Zygote) -> None:
+    def _keep(self, version_id: str, zygote: Zygote, on_log: OnLog) -> None:
         before = self._zygotes.get(version_id)
+        if zygote.cannot_fork and before is None:
+            on_log([_started_one_by_one(zygote.cannot_fork)])
         self._zygotes[version_id] = zygote
         self._last_used[version_id] = time.monotonic()
         if before is not None:
@@ -203,3 +213,8 @@ class LocalEngine:
                 if zygote.unused.is_set() and (is_old or zygote.ended.is_set()):
                     del self._zygotes[version_id]
                     self._end([], zygote)
+
+
+def _started_one_by_one(reason: str) -> frames.LogRecord:
+    message = f"{reason}: runtimes are started one by one, each importing the app. Begin such things in @app.boot()."
+    return frames.LogRecord(message[0].upper() + message[1:], time.time(), "warning", "system")

@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cpsl.engine.local.cgroups import Cgroup
@@ -20,6 +21,7 @@ from cpsl.wire import frames
 
 log = logging.getLogger("cpsl.engine")
 _PING_SECONDS = 1.0
+_ENDING_SECONDS = 0.5
 
 
 class RuntimeProcess:
@@ -84,7 +86,10 @@ class RuntimeProcess:
         self._turns[turn.request_id] = ended, on_events
         self._link.send(turn)
         try:
-            return await ended
+            result = await ended
+            if result.failure is not None and self.cgroup.is_crowded:
+                self.is_given_up = True  # what the turn left behind would make the next one fail too
+            return result
         finally:
             self._turns.pop(turn.request_id, None)
             self.last_used = time.monotonic()
@@ -194,7 +199,11 @@ class RuntimeProcess:
                     self._booted.set_result(None)
                 case frames.Broken() if not self._booted.done():
                     self._booted.set_exception(app_broken(frame))
-        # Whoever closes the link, or sends nonsense on it, is of no more use.
+        # Whoever closes the link, or sends nonsense on it, is of no more use. It may just be ending, and say how.
+        self._link.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_SECONDS):
+                await self.life.ended.wait()
         self.life.kill()
 
     def _lost(self) -> RuntimeLost:

@@ -38,6 +38,7 @@ class Zygote:
         self.unused = asyncio.Event()
         self.unused.set()
         self._users = 0
+        self._was_asked = False
         self._process = process
         self._link = link
         self._lifeline = lifeline
@@ -88,11 +89,12 @@ class Zygote:
     @property
     def is_used_up(self) -> bool:
         """Whether no further runtime can come of it."""
-        return self.ended.is_set() or self._lifeline < 0 or bool(self.cannot_fork and self._users)
+        return self.ended.is_set() or self._lifeline < 0 or bool(self.cannot_fork and self._was_asked)
 
     async def fork(self, user: frames.AppUser, answer: Answer, on_log: OnLog, timeout: float) -> RuntimeProcess:
         """A runtime for a user, booted. Raises AppBroken, RuntimeLost; ``timeout`` in seconds."""
         self._users += 1
+        self._was_asked = True
         self.unused.clear()
         try:
             ends = Ends.make()
