@@ -1,4 +1,4 @@
-"""``python -m cpsl.runtime``: ``--launch`` and ``--zygote`` for an engine, ``--describe`` for a deploy."""
+"""``python -m cpsl.runtime``: ``--launch``, ``--zygote`` and ``--build`` for an engine, ``--describe`` for a deploy."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ def main() -> int:
         from cpsl.runtime.describe import describe
 
         return describe(given.describe, given.out_fd)
+    if given.build:
+        from cpsl.runtime.build import build
+
+        return build(given.out_fd)
     if given.launch:
         from cpsl.runtime.launch import launch
 
@@ -30,10 +34,11 @@ def _arguments() -> argparse.Namespace:
     what.add_argument("--launch", action="store_true", help="make the sandbox of a version and start its zygote in it")
     what.add_argument("--zygote", action="store_true", help="import the app and fork runtimes")
     what.add_argument("--describe", metavar="FILE.py:SYMBOL", help="write what the app declares, as JSON")
+    what.add_argument("--build", action="store_true", help="build an image from the plan on stdin")
     parser.add_argument("--fd", type=int, help="file descriptor of the socket to the host")
     parser.add_argument("--lifeline", type=int, help="file descriptor that hangs up when the host is gone")
     parser.add_argument("--code", help="folder of the app's code")
-    parser.add_argument("--out-fd", type=int, default=1, help="where --describe writes")
+    parser.add_argument("--out-fd", type=int, default=1, help="where --describe and --build write")
     return parser.parse_args()
 
 

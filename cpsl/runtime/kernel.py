@@ -102,6 +102,15 @@ def move_mount(tree: int, target: str) -> None:
     syscall(f"move_mount {target}", _MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), number)
 
 
+def sync_filesystem(path: str) -> None:
+    """Return when all that was written to the filesystem of ``path`` is on the disk: syncfs(2). Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _check(libc().syncfs(ctypes.c_int(descriptor)), "syncfs")
+    finally:
+        os.close(descriptor)
+
+
 def landlock_version() -> int:
     """Which version of Landlock the kernel has; 0 for none."""
     version = libc().syscall(

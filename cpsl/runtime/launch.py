@@ -20,7 +20,7 @@ from cpsl.runtime.describe import broken
 from cpsl.runtime.link import read_first
 from cpsl.wire import frames
 
-_UNUSED_IDS = 1_900_000_000
+UNUSED_IDS = 1_900_000_000
 """Ids from here on own nothing on any machine: beyond those of people, services and containers."""
 _KEPT_VARIABLES = ("PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _HINT = (
@@ -77,12 +77,12 @@ class _Launch:
         """Give the child its one id, and the copies of mounts that only root may make."""
         trees: list[int] = []
         if self._is_root:
-            unused = _UNUSED_IDS + child % 100_000_000
-            _map(child, sandbox.APP_ID, unused, unused)
-            trees = sandbox.trees(self._plan.binds, _owner_as(unused))
+            unused = UNUSED_IDS + child % 100_000_000
+            map_ids(child, sandbox.APP_ID, unused, unused)
+            trees = sandbox.trees(self._plan.binds, owner_as(unused))
         else:
             _write(f"/proc/{child}/setgroups", "deny")  # without it an unprivileged process may not map a group
-            _map(child, sandbox.APP_ID, os.getuid(), os.getgid())
+            map_ids(child, sandbox.APP_ID, os.getuid(), os.getgid())
         socket.send_fds(outside, [b"!"], trees)
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def _without_sandbox(start: frames.Start) -> None:
         raise DeployFailed(f"The app's code is missing: {error.strerror}", code="code_missing") from error
 
 
-def _owner_as(shown: int) -> int:
+def owner_as(shown: int) -> int:
     """A user namespace, as a descriptor, in which what belongs to this process's user belongs to the id ``shown``."""
     ready, wake = os.pipe()
     child = os.fork()
@@ -226,14 +226,14 @@ def _owner_as(shown: int) -> int:
         signal.pause()
     os.read(ready, 1)
     try:
-        _map(child, os.getuid(), shown, shown)
+        map_ids(child, os.getuid(), shown, shown)
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
 
-def _map(process: int, inside: int, uid: int, gid: int) -> None:
+def map_ids(process: int, inside: int, uid: int, gid: int) -> None:
     """Show one user and one group of the machine under the id ``inside`` in the namespace of a process."""
     _write(f"/proc/{process}/uid_map", f"{inside} {uid} 1")
     _write(f"/proc/{process}/gid_map", f"{inside} {gid} 1")

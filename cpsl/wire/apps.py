@@ -9,7 +9,10 @@ MAX_BUNDLE_BYTES = 512 * 1024 * 1024
 
 
 class ImageSpec(msgspec.Struct, omit_defaults=True, frozen=True):
-    """The environment an app asks for: requirement strings, Debian package names, shell commands, in order."""
+    """The environment an app asks for: lines of a requirements file, Debian package names, shell commands, in order.
+
+    The lines name no other file; one like ``--constraint urllib3<3`` is itself what a constraints file would say.
+    """
 
     python_packages: list[str] = []
     apt_packages: list[str] = []
