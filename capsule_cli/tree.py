@@ -29,7 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "deploy": Entry(DAILY, "deploy:cli", "Put an app live."),
     "chat": Entry(DAILY, "chat:cli", "Talk to an app."),
     "logs": Entry(DAILY, "logs:cli", "Show what an app logged."),
-    "app": Entry(THINGS, "app:cli", "Apps: list, get, delete."),
+    "app": Entry(THINGS, "app:cli", "Apps: list, get, versions, rollback, delete."),
     "secret": Entry(THINGS, "secret:cli", "Secrets that apps read: create, list, delete."),
     "fs": Entry(THINGS, "fs:cli", "Filesystems that apps mount, and the files in them."),
     "channel": Entry(THINGS, "channel:cli", "Messenger accounts that apps answer on."),

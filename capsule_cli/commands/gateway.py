@@ -120,4 +120,5 @@ def _serve(folder: Path, chosen: daemon.Choices) -> None:
     from cpsl.gateway.settings import Settings
 
     configure_logging()
-    serve(Settings(data_dir=folder, database_url=config.get("database_url"), **chosen._asdict()))
+    stored = {name: config.get(name) for name in ("database_url", "turn_timeout", "keep_versions")}
+    serve(Settings(data_dir=folder, **stored, **chosen._asdict()))

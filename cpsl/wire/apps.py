@@ -132,12 +132,38 @@ class Version(msgspec.Struct, omit_defaults=False):
     entry: str
     created_at: float
     error: str | None = None
+    image: ImageSpec = msgspec.field(default_factory=ImageSpec)
 
 
 class VersionList(msgspec.Struct):
     """``GET /apps/{app}/versions``: newest first."""
 
     versions: list[Version]
+
+
+class Rollback(msgspec.Struct, omit_defaults=True):
+    """``POST /apps/{app}/rollback``: the version to make live, or the one that was live before if null."""
+
+    version: int | None = None
+
+
+class RolledBack(msgspec.Struct):
+    """The answer of ``POST /apps/{app}/rollback``: ``version`` is live now, ``previous`` was."""
+
+    app: str
+    version: int
+    previous: int
+    url: str
+
+
+class Development(msgspec.Struct, frozen=True):
+    """How ``capsule serve`` deploys: under the app's name for development, on the named channels and no other.
+
+    ``take_channels``: also those that another app answers on.
+    """
+
+    channels: list[str] = []
+    take_channels: bool = False
 
 
 class DeployStatus(msgspec.Struct, tag="status", tag_field="type"):
@@ -184,6 +210,36 @@ class LogLine(msgspec.Struct, omit_defaults=True):
     version: int = 0
     session_id: str = ""
     request_id: str = ""
+
+
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+"""Levels of a log line, from the least to the most urgent."""
+
+
+class LogFilter(msgspec.Struct, omit_defaults=True, frozen=True):
+    """Which lines of an app's log are wanted: those that fit all of what is given.
+
+    ``since`` in seconds since the epoch; ``level`` is the least urgent one; ``turn`` is a turn's id (``request_id``).
+    """
+
+    since: float | None = None
+    session: str | None = None
+    turn: str | None = None
+    version: int | None = None
+    level: str | None = None
+    stream: str | None = None
+
+
+EVERY_LINE = LogFilter()
+"""The filter that lets all lines through."""
+
+
+class BuildLog(msgspec.Struct):
+    """``GET /apps/{app}/logs/build``: what building a version's image printed; empty if it needed no build."""
+
+    app: str
+    version: int
+    text: str
 
 
 class LogPage(msgspec.Struct):

@@ -8,16 +8,21 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from cpsl import bundle
-from cpsl.engine.protocol import AppBroken, Engine
-from cpsl.errors import CapsuleError, GatewayError, InvalidRequest
+from cpsl.engine.protocol import AppBroken
+from cpsl.errors import CapsuleError, InvalidRequest
 from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.service import Apps, VersionRef
+from cpsl.gateway.apps.development import check_channels, development_spec
+from cpsl.gateway.apps.importing import Importer
+from cpsl.gateway.apps.retention import Retention
+from cpsl.gateway.apps.service import Apps, VersionRef, named_secrets
 from cpsl.gateway.channels.service import Channels
 from cpsl.gateway.files.service import FileSystems
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
+from cpsl.wire.accounts import NO_ISOLATION
 from cpsl.wire.apps import (
     AppSpec,
     DeployCheck,
@@ -26,10 +31,11 @@ from cpsl.wire.apps import (
     DeployEvent,
     DeployLog,
     DeployStatus,
+    Development,
     ImageSpec,
     Missing,
 )
-from cpsl.wire.frames import GetSecret, LogRecord, Question, Start
+from cpsl.wire.frames import Start
 from cpsl.wire.ids import new_id
 from cpsl.wire.names import check_secret_name
 from cpsl.wire.resources import CHANNEL_CREDENTIALS
@@ -50,23 +56,33 @@ class Refused(InvalidRequest):
         self.missing = missing
 
 
+class Wanted(NamedTuple):
+    """What is to become of an archive: ``secrets`` are those that must be there when ``entry`` is imported."""
+
+    entry: str
+    secrets: list[str]
+    development: Development | None = None
+
+
 class Deploys:
     """Makes versions out of archives."""
 
     def __init__(
         self,
         apps: Apps,
-        engine: Engine,
         secrets: Secrets,
         filesystems: FileSystems,
         channels: Channels,
+        importer: Importer,
+        retention: Retention,
         settings: Settings,
     ) -> None:
         self._apps = apps
-        self._engine = engine
         self._secrets = secrets
         self._filesystems = filesystems
         self._channels = channels
+        self._importer = importer
+        self._retention = retention
         self._settings = settings
         self._running: set[asyncio.Task[None]] = set()
 
@@ -77,13 +93,13 @@ class Deploys:
         channels = {channel.name for channel in await self._channels.all(workspace_id)}
         return DeployCheck(
             [
-                *(_secret(name) for name in _needed_secrets(spec) if name not in secrets),
+                *(_secret(name) for name in named_secrets(spec) if name not in secrets),
                 *(_filesystem(mount.name) for mount in spec.mounts if mount.name not in filesystems),
                 *(_channel(each.name) for each in spec.channels if each.name and each.name not in channels),
             ]
         )
 
-    def deploy(self, actor: Actor, archive: Path, entry: str, secrets: list[str]) -> AsyncIterator[DeployEvent]:
+    def deploy(self, actor: Actor, archive: Path, wanted: Wanted) -> AsyncIterator[DeployEvent]:
         """Deploy an archive, which is taken over; yields what happens, last a ``done`` or an ``error``.
 
         The deploy goes on when nobody looks any more.
@@ -92,7 +108,7 @@ class Deploys:
         taken = archive.with_name(f"{version_id}.tar.gz")
         os.replace(archive, taken)
         events: asyncio.Queue[DeployEvent | None] = asyncio.Queue()
-        task = asyncio.create_task(self._deploy(actor, taken, entry, secrets, version_id, events.put_nowait))
+        task = asyncio.create_task(self._deploy(actor, taken, wanted, version_id, events.put_nowait))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         task.add_done_callback(lambda _: events.put_nowait(None))
@@ -103,12 +119,10 @@ class Deploys:
         if self._running:
             await asyncio.wait(self._running, timeout=timeout)
 
-    async def _deploy(
-        self, actor: Actor, archive: Path, entry: str, secrets: list[str], version_id: str, report: Report
-    ) -> None:
+    async def _deploy(self, actor: Actor, archive: Path, wanted: Wanted, version_id: str, report: Report) -> None:
         last: DeployEvent
         try:
-            ref = await self._make(actor, archive, entry, secrets, version_id, report)
+            ref = await self._make(actor, archive, wanted, version_id, report)
             last = DeployDone(ref.app, ref.number, self._apps.url(ref.app))
         except Exception as error:
             await asyncio.to_thread(shutil.rmtree, self._apps.folder(version_id), ignore_errors=True)
@@ -117,53 +131,40 @@ class Deploys:
             archive.unlink(missing_ok=True)
         report(last)  # once this is read nothing of the deploy is left lying about
 
-    async def _make(
-        self, actor: Actor, archive: Path, entry: str, secrets: list[str], version_id: str, report: Report
-    ) -> VersionRef:
+    async def _make(self, actor: Actor, archive: Path, wanted: Wanted, version_id: str, report: Report) -> VersionRef:
         folder = self._apps.folder(version_id)
+        if self._settings.isolation == "none":
+            report(DeployStatus(f"Warning: {NO_ISOLATION}"))
         report(DeployStatus("Unpacking"))
         await asyncio.to_thread(_unpack, archive, folder, self._settings.max_bundle_bytes)
-        report(DeployStatus(f"Importing {entry}"))
-        spec = await self._inspect(actor, folder, entry, secrets, report)
+        report(DeployStatus(f"Importing {wanted.entry}"))
+        spec = await self._inspect(actor, folder, wanted, report)
         missing = (await self.check(actor.workspace_id, spec)).missing
         if missing:
             raise Refused(missing)
         if spec.image != ImageSpec():
             report(DeployStatus(_NO_IMAGES))
-        return await self._apps.activate(actor.workspace_id, version_id, entry, spec)
+        is_dev = wanted.development is not None
+        ref = await self._apps.activate(actor.workspace_id, version_id, wanted.entry, spec, is_dev=is_dev)
+        self._retention.tidy()
+        return ref
 
-    async def _inspect(self, actor: Actor, folder: Path, entry: str, secrets: list[str], report: Report) -> AppSpec:
-        def on_log(records: list[LogRecord]) -> None:
-            for record in records:
-                report(DeployLog(record.message))
-
-        async def answer(question: Question) -> str:
-            return await self._answer_import(actor, question)
-
-        named = [check_secret_name(name) for name in secrets]
+    async def _inspect(self, actor: Actor, folder: Path, wanted: Wanted, report: Report) -> AppSpec:
+        named = [check_secret_name(name) for name in wanted.secrets]
         start = Start(
             app="",
             version=0,
             code_dir=str(folder),
-            entry=entry,
+            entry=wanted.entry,
             environment=await self._secrets.open(actor.workspace_id, named),
             isolation=self._settings.isolation,
-            import_only=True,
         )
-        return await self._engine.inspect(start, answer, on_log)
-
-    async def _answer_import(self, actor: Actor, question: Question) -> str:
-        """While it is imported an app may read secrets, which whoever deploys could read by deploying; no more."""
-        if not isinstance(question, GetSecret):
-            raise GatewayError(
-                "the app asked the gateway for something while it was imported",
-                code="not_running_yet",
-                hint="Do this in @app.boot() or in a handler.",
-            )
-        values = await self._secrets.open(actor.workspace_id, [question.name])
-        if question.name not in values:
-            raise Refused([_secret(question.name)])
-        return values[question.name]
+        spec = await self._importer.inspect(actor.workspace_id, start, lambda line: report(DeployLog(line)))
+        if wanted.development is None:
+            return spec
+        spec = development_spec(spec, wanted.development)
+        await check_channels(self._apps, actor.workspace_id, spec, wanted.development)
+        return spec
 
 
 async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterator[DeployEvent]:
@@ -184,12 +185,6 @@ def _failure(error: Exception) -> DeployError:
 def _unpack(archive: Path, folder: Path, limit: int) -> None:
     folder.parent.mkdir(exist_ok=True)
     bundle.unpack(archive, folder, bundle.Limits(total_bytes=limit))
-
-
-def _needed_secrets(spec: AppSpec) -> list[str]:
-    by_integrations = [name for each in spec.integrations for name in (each.client_id, each.client_secret) if name]
-    by_channels = [name for each in spec.channels for name in each.config.values()]
-    return list(dict.fromkeys([*spec.secrets, *spec.references, *by_integrations, *by_channels]))
 
 
 def _secret(name: str) -> Missing:

@@ -1,0 +1,32 @@
+"""Deploys of ``capsule serve``: an app under a name of its own, beside the one that people use."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cpsl.errors import Conflict
+from cpsl.gateway.apps.service import Apps
+from cpsl.wire.apps import AppSpec, ChannelSpec, Development
+from cpsl.wire.names import check_resource_name, dev_app_name
+
+
+def development_spec(spec: AppSpec, wanted: Development) -> AppSpec:
+    """``spec`` under its name for development, on the wanted channels.
+
+    The channels that the code itself names stay with the app that people use.
+    """
+    built_in = [channel for channel in spec.channels if channel.type != "resource"]
+    named = [ChannelSpec("resource", check_resource_name(name, "channel")) for name in dict.fromkeys(wanted.channels)]
+    return msgspec.structs.replace(spec, name=dev_app_name(spec.name), channels=[*built_in, *named])
+
+
+async def check_channels(apps: Apps, workspace_id: str, spec: AppSpec, wanted: Development) -> None:
+    """Raises Conflict for a channel that another app's live version names, unless it may be taken."""
+    for name in () if wanted.take_channels else wanted.channels:
+        others = [app for app in await apps.naming_channel(workspace_id, name) if app != spec.name]
+        if others:
+            raise Conflict(
+                f"the channel {name} belongs to {', '.join(others)}",
+                code="channel_in_use",
+                hint="Take it while you develop with --force-channel, or use a channel of your own.",
+            )
