@@ -131,7 +131,7 @@ def deploy(
     headers = {**EVENT_STREAM, "Content-Type": "application/gzip"}
     query = {"entry": entry, "secret_names": ",".join(secrets)}
     if development is not None:
-        query |= {"dev": "true", "channels": ",".join(development.channels)}
+        query |= {"dev": "true", "channel_names": ",".join(development.channels)}
         query |= {"take_channels": "true"} if development.take_channels else {}
     request = Request("POST", "/deploys", query, archive, headers)
     return once(gateway, request, lambda received: _decode_deploy(received.data), _deploy_ended)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cpsl.engine.protocol import Place
-from cpsl.errors import Conflict, NotFound
+from cpsl.engine.protocol import AppBroken, Place
+from cpsl.errors import Conflict, DeployFailed, NotFound
 from cpsl.gateway.apps.deploys import Deploys, Refused
 from cpsl.gateway.apps.importing import Importer
 from cpsl.gateway.apps.logs import AppLogs
@@ -27,8 +27,8 @@ class Rollbacks:
     async def roll_back(self, workspace_id: str, name: str, number: int | None) -> RolledBack:
         """Make a version live: ``number``, or the one that was live before.
 
-        Raises NotFound for a version that there is not, Conflict for one that is live or that failed, AppBroken when it
-        does not come up any more, Refused when what it names is gone. Then nothing has changed.
+        Raises NotFound for a version that there is not, Conflict for one that is live or that failed, DeployFailed when
+        it does not come up any more, Refused when what it names is gone. Then nothing has changed.
         """
         app = await self._apps.get(workspace_id, name)
         wanted = number if number is not None else await self._before(app)
@@ -55,10 +55,17 @@ class Rollbacks:
         if missing:
             raise Refused(missing)
         start = await self._apps.start_frame(version, None)
-        await self._importer.make_ready(version.workspace_id, start, lambda line: self._tell(version, line))
+        try:
+            await self._importer.make_ready(version.workspace_id, start, lambda line: self._tell(version, line))
+        except AppBroken as error:
+            self._tell(version, error.traceback or error.message, "error")
+            raise DeployFailed(
+                f"v{version.number} of {version.app} does not come up any more: {error.message}",
+                hint=f"The whole of it: capsule logs {version.app} --version v{version.number}",
+            ) from error
 
-    def _tell(self, version: VersionRef, line: str) -> None:
-        self._app_logs.system(Place(version.app_id, version.number, ""), line)
+    def _tell(self, version: VersionRef, line: str, level: str = "info") -> None:
+        self._app_logs.system(Place(version.app_id, version.number, ""), line, level)
 
 
 def _check(app: App, wanted: int, known: list[Version]) -> None:

@@ -150,17 +150,17 @@ async def deploy(
     settings: Settings,
     secret_names: str = "",
     dev: bool = False,
-    channels: str = "",
+    channel_names: str = "",
     take_channels: bool = False,
 ) -> Stream:
     """Deploy the archive in the body (gzipped tar). ``secret_names``: those that the import needs, with commas.
 
-    With ``dev`` under the app's name for development, on the named ``channels`` (with commas) and no other;
+    With ``dev`` under the app's name for development, on the channels in ``channel_names`` and no other;
     ``take_channels``: also those that another app answers on.
     """
     if len(entry) > 500:
         raise InvalidRequest("the entry point is longer than 500 characters", code="invalid_entry_point")
-    development = Development(_names(channels), take_channels) if dev else None
+    development = Development(_names(channel_names), take_channels) if dev else None
     wanted = Wanted(entry, _names(secret_names), development)
     limit = settings.max_bundle_bytes + _ARCHIVE_OVERHEAD
     async with received(request, settings.data_dir / "tmp", limit) as (archive, _):
