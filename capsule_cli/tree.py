@@ -26,6 +26,7 @@ DAILY, THINGS, MACHINE = "Every day", "What you have", "This machine"
 COMMANDS: dict[str, Entry] = {
     "quickstart": Entry(DAILY, "quickstart:cli", "Start a gateway, deploy a first app and talk to it."),
     "create": Entry(DAILY, "create:cli", "Create a project from a template."),
+    "serve": Entry(DAILY, "serve:cli", "Develop an app: live again after every save."),
     "deploy": Entry(DAILY, "deploy:cli", "Put an app live."),
     "chat": Entry(DAILY, "chat:cli", "Talk to an app."),
     "logs": Entry(DAILY, "logs:cli", "Show what an app logged."),

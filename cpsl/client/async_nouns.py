@@ -139,10 +139,13 @@ class Apps(_Noun):
         return (await self._driver.run(flows.call(self._gateway, page))).lines
 
     def follow_logs(
-        self, app: str, limit: int = 100, wanted: apps.LogFilter = apps.EVERY_LINE
+        self, app: str, limit: int = 100, wanted: apps.LogFilter = apps.EVERY_LINE, after: int = 0
     ) -> AsyncIterator[apps.LogLine]:
-        """The last ``limit`` lines, then those that come, without end. Survives cut connections."""
-        return self._driver.iterate(streams.app_log(self._gateway, app, limit, wanted))
+        """The last ``limit`` lines, then those that come, without end. Survives cut connections.
+
+        With ``after``, the id of a line: all those that came later, however many.
+        """
+        return self._driver.iterate(streams.app_log(self._gateway, app, limit, wanted, after))
 
     async def build_log(self, app: str, version: int | None = None) -> apps.BuildLog:
         """What building the image of a version (of the live one) printed."""

@@ -104,8 +104,8 @@ def _events_after(request_id: str | None, number: int) -> Request:
     return Request("GET", path, {"after": str(number)}, headers=headers, repeatable=True)
 
 
-def app_log(gateway: Gateway, app: str, limit: int, wanted: apps.LogFilter) -> Flow[None]:
-    """Emits the last ``limit`` LogLines of an app that are wanted, then those that come, without end."""
+def app_log(gateway: Gateway, app: str, limit: int, wanted: apps.LogFilter, after: int) -> Flow[None]:
+    """Emits the last ``limit`` wanted LogLines of an app (those after line ``after``), then those that come."""
     path = f"/apps/{calls.segment(app)}/logs"
     chosen = calls.log_query(wanted)
 
@@ -120,6 +120,7 @@ def app_log(gateway: Gateway, app: str, limit: int, wanted: apps.LogFilter) -> F
         resume=lambda number: request({"after": str(number)}),
         read=read,
         ending=lambda line: False,
+        last=after,
     )
     return follow(gateway, subject)
 

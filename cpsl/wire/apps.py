@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from cpsl.wire.names import check_resource_name, dev_app_name
+
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
 """Most bytes that the files of one deploy may have together."""
 
@@ -164,6 +166,12 @@ class Development(msgspec.Struct, frozen=True):
 
     channels: list[str] = []
     take_channels: bool = False
+
+    def spec_of(self, spec: AppSpec) -> AppSpec:
+        """``spec`` as it is developed. The channels that the code itself names stay with the app that people use."""
+        built_in = [channel for channel in spec.channels if channel.type != "resource"]
+        named = [ChannelSpec("resource", check_resource_name(name, "channel")) for name in dict.fromkeys(self.channels)]
+        return msgspec.structs.replace(spec, name=dev_app_name(spec.name), channels=[*built_in, *named])
 
 
 class DeployStatus(msgspec.Struct, tag="status", tag_field="type"):

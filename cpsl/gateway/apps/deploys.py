@@ -14,7 +14,7 @@ from cpsl import bundle
 from cpsl.engine.protocol import AppBroken
 from cpsl.errors import CapsuleError, InvalidRequest
 from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.development import check_channels, development_spec
+from cpsl.gateway.apps.development import check_channels
 from cpsl.gateway.apps.importing import Importer
 from cpsl.gateway.apps.retention import Retention
 from cpsl.gateway.apps.service import Apps, VersionRef, named_secrets
@@ -162,7 +162,7 @@ class Deploys:
         spec = await self._importer.inspect(actor.workspace_id, start, lambda line: report(DeployLog(line)))
         if wanted.development is None:
             return spec
-        spec = development_spec(spec, wanted.development)
+        spec = wanted.development.spec_of(spec)
         await check_channels(self._apps, actor.workspace_id, spec, wanted.development)
         return spec
 

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from cpsl.errors import Conflict
 from cpsl.gateway.apps.service import Apps
-from cpsl.wire.apps import AppSpec, ChannelSpec, Development
-from cpsl.wire.names import check_resource_name, dev_app_name
-
-
-def development_spec(spec: AppSpec, wanted: Development) -> AppSpec:
-    """``spec`` under its name for development, on the wanted channels.
-
-    The channels that the code itself names stay with the app that people use.
-    """
-    built_in = [channel for channel in spec.channels if channel.type != "resource"]
-    named = [ChannelSpec("resource", check_resource_name(name, "channel")) for name in dict.fromkeys(wanted.channels)]
-    return msgspec.structs.replace(spec, name=dev_app_name(spec.name), channels=[*built_in, *named])
+from cpsl.wire.apps import AppSpec, Development
 
 
 async def check_channels(apps: Apps, workspace_id: str, spec: AppSpec, wanted: Development) -> None:
