@@ -170,8 +170,8 @@ class Deploys(_Noun):
         """Send an archive (``cpsl.bundle.pack``) and deploy ``entry`` (``app.py:app``); what happens, as it happens.
 
         ``secrets`` names those that must be in the environment when the app is imported; with ``development`` it goes
-        live under its name for development. The last event is a DeployDone. After a DeployError it raises DeployFailed;
-        StreamCut when it was cut off.
+        live under its name for development. The last event is a DeployDone. After a DeployError it raises DeployFailed,
+        or Conflict for a name or a channel that is taken; StreamCut when it was cut off.
         """
         return self._driver.iterate(streams.deploy(self._gateway, archive, entry, secrets, development))
 

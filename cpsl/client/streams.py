@@ -128,7 +128,7 @@ def app_log(gateway: Gateway, app: str, limit: int, wanted: apps.LogFilter, afte
 def deploy(
     gateway: Gateway, archive: Any, entry: str, secrets: Iterable[str], development: apps.Development | None
 ) -> Flow[None]:
-    """Sends an archive; emits the DeployEvents. Raises DeployFailed after a DeployError."""
+    """Sends an archive; emits the DeployEvents. Raises DeployFailed after a DeployError, Conflict for what is taken."""
     headers = {**EVENT_STREAM, "Content-Type": "application/gzip"}
     query = {"entry": entry, "secret_names": ",".join(secrets)}
     if development is not None:
@@ -139,6 +139,8 @@ def deploy(
 
 
 def _deploy_ended(event: apps.DeployEvent) -> bool:
+    if isinstance(event, apps.DeployError) and event.status == 409:
+        raise errors.Conflict(event.message, code=event.code, hint=event.hint)
     if isinstance(event, apps.DeployError):
         raise errors.DeployFailed(event.message, code=event.code, hint=event.hint, traceback=event.traceback)
     return isinstance(event, apps.DeployDone)

@@ -195,13 +195,14 @@ class DeployDone(msgspec.Struct, tag="done", tag_field="type"):
 
 
 class DeployError(msgspec.Struct, tag="error", tag_field="type", omit_defaults=True):
-    """The version failed; what was live stays live. ``traceback`` is the app's own."""
+    """The version failed; what was live stays live. ``traceback`` is the app's own; ``status`` as of a response."""
 
     code: str
     message: str
     hint: str | None = None
     traceback: str = ""
     missing: list[Missing] = msgspec.field(default_factory=list)
+    status: int = 422
 
 
 DeployEvent = DeployStatus | DeployLog | DeployDone | DeployError

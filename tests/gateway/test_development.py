@@ -68,12 +68,12 @@ def test_old_versions_are_removed_at_once(own_gateway: GatewayProcess) -> None:
 
 def test_a_name_belongs_to_one_kind_of_app(gateway: GatewayProcess, client: cpsl.Client) -> None:
     succeeded(gateway, answering("kind-dev", "deployed"))
-    with pytest.raises(cpsl.CapsuleError) as caught:
+    with pytest.raises(cpsl.Conflict) as caught:
         serve(client, answering("kind"))
     assert caught.value.code == "name_taken"
     assert ask(gateway, "kind-dev") == "deployed"
     serve(client, answering("other-kind"))
-    with pytest.raises(cpsl.CapsuleError) as refused:
+    with pytest.raises(cpsl.Conflict) as refused:
         list(client.deploys.create(archive(answering("other-kind-dev")), "app.py:app"))
     assert refused.value.code == "name_taken"
     assert "capsule app delete other-kind-dev" in (refused.value.hint or "")

@@ -177,7 +177,7 @@ def _failure(error: Exception) -> DeployError:
         return DeployError(error.code, error.message, error.hint, missing=error.missing)
     if isinstance(error, CapsuleError):
         traceback = error.traceback if isinstance(error, AppBroken) else ""
-        return DeployError(error.code, error.message, error.hint, traceback)
+        return DeployError(error.code, error.message, error.hint, traceback, status=error.status)
     log.error("a deploy failed", exc_info=error)
     return DeployError("internal_error", "the gateway failed to deploy this", "See: capsule gateway logs")
 
