@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from capsule_cli import output, progress
 from capsule_cli.connect import closing
 from capsule_cli.describe import Entry, describe
-from cpsl.errors import DeployFailed, GatewayError, NotFound
+from cpsl.errors import Conflict, DeployFailed, GatewayError, NotFound
 from cpsl.wire.apps import (
     AppSpec,
     DeployDone,
@@ -101,6 +101,8 @@ def _follow(events: Iterable[DeployEvent]) -> DeployDone:
 
 
 def _failure(event: DeployError) -> Exception:
+    if event.status == Conflict.default_status:
+        return Conflict(event.message, code=event.code, hint=event.hint)
     commands = "".join(f"\n  {item.command}" for item in event.missing)
     hint = (event.hint or "") + (f"\nCreate what is missing:{commands}" if commands else "")
     return DeployFailed(event.message, code=event.code, hint=hint.strip() or None, traceback=event.traceback)

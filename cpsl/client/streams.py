@@ -139,7 +139,7 @@ def deploy(
 
 
 def _deploy_ended(event: apps.DeployEvent) -> bool:
-    if isinstance(event, apps.DeployError) and event.status == 409:
+    if isinstance(event, apps.DeployError) and event.status == errors.Conflict.default_status:
         raise errors.Conflict(event.message, code=event.code, hint=event.hint)
     if isinstance(event, apps.DeployError):
         raise errors.DeployFailed(event.message, code=event.code, hint=event.hint, traceback=event.traceback)
