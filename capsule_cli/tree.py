@@ -38,6 +38,7 @@ COMMANDS: dict[str, Entry] = {
     "logout": Entry(MACHINE, "auth:logout_cli", "Revoke and forget the token of a profile."),
     "status": Entry(MACHINE, "auth:status_cli", "Who you are, at which gateway, and where the token comes from."),
     "auth": Entry(MACHINE, "auth:cli", "login, logout, status, and the token for scripts."),
+    "doctor": Entry(MACHINE, "doctor:cli", "What works here, what does not, and what to do about it."),
     "gateway": Entry(MACHINE, "gateway:cli", "The gateway on this machine: start, stop, status, logs."),
 }
 
