@@ -86,12 +86,13 @@ def _python() -> Check:
 
 
 def _config() -> Check:
-    from cpsl import config, private_files
+    from cpsl import config
 
     folder = config.config_dir()
     if not folder.exists():
         return Check("config", OK, f"{folder} is not there yet: it comes with the first login")
-    private_files.folder(folder)
+    if os.name == "posix" and folder.stat().st_mode & 0o022:
+        return Check("config", FAIL, f"{folder} can be written by others", f"Run: chmod go-w {folder}")
     profiles = config.load().profiles
     if not os.access(folder, os.W_OK):
         return Check("config", FAIL, f"{folder} is not writable", f"Run: chmod u+w {folder}")

@@ -45,6 +45,15 @@ def test_a_config_that_cannot_be_used(capsule: Run, home: dict[str, str], conten
     assert failed[name]["fix"]
 
 
+def test_a_config_folder_that_others_may_write(capsule: Run, home: dict[str, str]) -> None:
+    folder = Path(home["CAPSULE_CONFIG_DIR"])
+    folder.mkdir()
+    folder.chmod(0o777)
+    done = capsule("doctor")
+    assert done.returncode == 1
+    assert f"chmod go-w {folder}" in done.stdout
+
+
 def test_a_gateway_that_is_away(capsule: Run) -> None:
     env = {"CAPSULE_TOKEN": "cps_x", "CAPSULE_GATEWAY_URL": "http://127.0.0.1:9"}
     done = capsule("doctor", env=env)
