@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -83,6 +84,7 @@ class Announcement:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError (data directory), Conflict (in use, port taken)."""
     _make_folders(settings.data_dir)
+    _allow_many_files()
     with _locked(settings.data_dir), _listening(settings) as listener:
         settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
         _sweep(settings.data_dir)
@@ -133,6 +135,12 @@ def _make_folders(data_dir: Path) -> None:
             code="data_dir_unusable",
             hint="Choose another with --data-dir, or make this one writable.",
         ) from None
+
+
+def _allow_many_files() -> None:
+    """Each runtime takes five descriptors and each client one; what shells give by default is soon used up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _sweep(data_dir: Path) -> None:

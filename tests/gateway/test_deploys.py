@@ -143,8 +143,8 @@ BROKEN = [
     ("import nowhere_to_be_found\n", "import_failed", "ModuleNotFoundError"),
     ("import sys; sys.exit(3)\n", "import_failed", "SystemExit: 3"),
     ("import cpsl\ncpsl.App(name='Not A Name')\n", "import_failed", "cannot name an app"),
-    ("import os; os._exit(3)\n", "runtime_lost", ""),
-    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n", "runtime_lost", ""),
+    ("import os; os._exit(3)\n", "import_failed", ""),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n", "import_failed", ""),
 ]
 
 
@@ -157,6 +157,15 @@ def test_what_fails_to_import_leaves_the_live_version_live(
     assert error.code == code
     assert last in error.traceback.splitlines()[-1] if last else not error.traceback
     assert ask(gateway, "steady") == "first"
+
+
+@pytest.mark.parametrize(
+    ("line", "how"),
+    [("os._exit(3)", "exit status 3"), ("os.kill(os.getpid(), 9)", "SIGKILL"), ("os.abort()", "SIGABRT")],
+)
+def test_an_import_that_ends_its_process_says_how(gateway: GatewayProcess, line: str, how: str) -> None:
+    error = failed(gateway, answering("ending", before=f"import os\nprint('last words', flush=True)\n{line}\n"))
+    assert how in error.message
 
 
 def test_the_traceback_is_the_users_own(gateway: GatewayProcess) -> None:

@@ -105,13 +105,12 @@ def test_its_size_and_time_are_bounded(values: list[str]) -> None:
 
 def test_versions_know_their_own_values_and_are_forgotten() -> None:
     redactions = Redactions()
-    redactions.know("app_1", 1, ["value-one"])
-    redactions.know("app_1", 2, ["value-two"])
-    assert redactions.clean("app_1", 1, "value-one value-two") == f"{MASK} value-two"
-    redactions.forget("app_1", 1)
-    assert redactions.clean("app_1", 1, "value-one") == "value-one"
-    redactions.forget("app_1")
-    assert redactions.clean("app_1", 2, "value-two") == "value-two"
+    redactions.of("ver_1").add(["value-one"])
+    redactions.of("ver_2").add(["value-two"])
+    assert redactions.clean("ver_1", "value-one value-two") == f"{MASK} value-two"
+    redactions.forget(["ver_1", "ver_3"])
+    assert redactions.clean("ver_1", "value-one") == "value-one"
+    assert redactions.clean("ver_2", "value-two") == MASK
 
 
 LEAKY = """

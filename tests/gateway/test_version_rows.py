@@ -95,7 +95,7 @@ def test_the_one_before_is_the_one_that_was_live_last(store_url: str) -> None:
 def test_a_log_keeps_its_last_lines_and_filters_them(store_url: str) -> None:
     async def test(db: Database, workspace_id: str) -> None:
         app_id = await activate(db, workspace_id, "usual", 1)
-        logs, place = AppLogs(db, Redactions()), Place(app_id, 1, "usr_1")
+        logs, place = AppLogs(db, Redactions()), Place(app_id, 1, "ver_usual_0", "usr_1")
         for batch in range(3):
             logs.add(place, [LogRecord(f"{batch} {n} " + "x" * 10_000, 1000.0 + batch, "debug") for n in range(700)])
             await logs.close()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +33,6 @@ from cpsl.wire.apps import (
     DeployLog,
     DeployStatus,
     Development,
-    ImageSpec,
     Missing,
 )
 from cpsl.wire.frames import Start
@@ -41,7 +41,6 @@ from cpsl.wire.names import check_secret_name
 from cpsl.wire.resources import CHANNEL_CREDENTIALS
 
 log = logging.getLogger("cpsl.gateway.deploys")
-_NO_IMAGES = "Note: images are not built yet; the app runs with the packages of the gateway's own environment"
 Report = Callable[[DeployEvent], None]
 
 
@@ -62,6 +61,10 @@ class Wanted(NamedTuple):
     entry: str
     secrets: list[str]
     development: Development | None = None
+
+    def spec_of(self, declared: AppSpec) -> AppSpec:
+        """The app as it goes live, of what it declares."""
+        return declared if self.development is None else self.development.spec_of(declared)
 
 
 class Deploys:
@@ -108,7 +111,12 @@ class Deploys:
         taken = archive.with_name(f"{version_id}.tar.gz")
         os.replace(archive, taken)
         events: asyncio.Queue[DeployEvent | None] = asyncio.Queue()
-        task = asyncio.create_task(self._deploy(actor, taken, wanted, version_id, events.put_nowait))
+
+        def report(event: DeployEvent) -> None:
+            if not task.done():  # what the imported app prints later has no reader here
+                events.put_nowait(event)
+
+        task = asyncio.create_task(self._deploy(actor, taken, wanted, version_id, report))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         task.add_done_callback(lambda _: events.put_nowait(None))
@@ -125,6 +133,7 @@ class Deploys:
             ref = await self._make(actor, archive, wanted, version_id, report)
             last = DeployDone(ref.app, ref.number, self._apps.url(ref.app))
         except Exception as error:
+            await self._importer.forget(version_id)
             await asyncio.to_thread(shutil.rmtree, self._apps.folder(version_id), ignore_errors=True)
             last = _failure(error)
         finally:
@@ -137,19 +146,6 @@ class Deploys:
             report(DeployStatus(f"Warning: {NO_ISOLATION}"))
         report(DeployStatus("Unpacking"))
         await asyncio.to_thread(_unpack, archive, folder, self._settings.max_bundle_bytes)
-        report(DeployStatus(f"Importing {wanted.entry}"))
-        spec = await self._inspect(actor, folder, wanted, report)
-        missing = (await self.check(actor.workspace_id, spec)).missing
-        if missing:
-            raise Refused(missing)
-        if spec.image != ImageSpec():
-            report(DeployStatus(_NO_IMAGES))
-        is_dev = wanted.development is not None
-        ref = await self._apps.activate(actor.workspace_id, version_id, wanted.entry, spec, is_dev=is_dev)
-        self._retention.tidy()
-        return ref
-
-    async def _inspect(self, actor: Actor, folder: Path, wanted: Wanted, report: Report) -> AppSpec:
         named = [check_secret_name(name) for name in wanted.secrets]
         start = Start(
             app="",
@@ -159,12 +155,43 @@ class Deploys:
             environment=await self._secrets.open(actor.workspace_id, named),
             isolation=self._settings.isolation,
         )
-        spec = await self._importer.inspect(actor.workspace_id, start, lambda line: report(DeployLog(line)))
-        if wanted.development is None:
-            return spec
-        spec = wanted.development.spec_of(spec)
-        await check_channels(self._apps, actor.workspace_id, spec, wanted.development)
-        return spec
+        spec = wanted.spec_of(await self._look(actor, version_id, start, report))
+        if wanted.development is not None:
+            await check_channels(self._apps, actor.workspace_id, spec, wanted.development)
+        ref = await self._import(actor, version_id, wanted, spec, report)
+        self._retention.tidy()
+        return ref
+
+    async def _look(self, actor: Actor, version_id: str, start: Start, report: Report) -> AppSpec:
+        """What the app declares. What it prints now it will print again when it is imported in earnest."""
+        printed: list[str] = []
+        try:
+            return await self._importer.look(actor.workspace_id, version_id, start, printed.append)
+        except AppBroken:
+            for line in printed:
+                report(DeployLog(line))
+            raise
+
+    async def _import(
+        self, actor: Actor, version_id: str, wanted: Wanted, declared: AppSpec, report: Report
+    ) -> VersionRef:
+        """Import the version with all that it asks for, and make it live once it has answered.
+
+        What an app declares may depend on what it finds, so the look before may have been wrong: then once more.
+        """
+        entry, is_dev = wanted.entry, wanted.development is not None
+        while True:
+            missing = (await self.check(actor.workspace_id, declared)).missing
+            if missing:
+                raise Refused(missing)
+            report(DeployStatus(f"Importing {entry}"))
+            candidate = VersionRef("", declared.name, actor.workspace_id, 0, version_id, entry, declared, time.time())
+            start = await self._apps.start_frame(candidate)
+            found = await self._importer.make_ready(candidate, start, lambda line: report(DeployLog(line)))
+            spec = wanted.spec_of(found)
+            if (spec.image, spec.mounts, spec.secrets) == (declared.image, declared.mounts, declared.secrets):
+                return await self._apps.activate(actor.workspace_id, version_id, entry, spec, is_dev=is_dev)
+            declared = spec
 
 
 async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterator[DeployEvent]:

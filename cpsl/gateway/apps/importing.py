@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-import msgspec
-
-from cpsl.engine.protocol import Answer, AppBroken, Engine
+from cpsl.engine.protocol import Answer, AppBroken, Engine, OnLog
 from cpsl.errors import GatewayError, NotFound
-from cpsl.gateway.secrets.redaction import Redactor
+from cpsl.gateway.apps.service import VersionRef
+from cpsl.gateway.secrets.redaction import Redactions, Redactor
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.wire.apps import AppSpec
 from cpsl.wire.frames import GetSecret, LogRecord, Question, Start
@@ -19,30 +19,34 @@ OnLine = Callable[[str], None]
 class Importer:
     """Has apps imported. What they print and how they fail is told without the secrets that they were given."""
 
-    def __init__(self, engine: Engine, secrets: Secrets) -> None:
+    def __init__(self, engine: Engine, secrets: Secrets, redactions: Redactions) -> None:
         self._engine = engine
         self._secrets = secrets
+        self._redactions = redactions
 
-    async def inspect(self, workspace_id: str, start: Start, on_line: OnLine) -> AppSpec:
-        """Import the app of a new version; what it declares. ``on_line`` gets what it prints. Raises AppBroken."""
-        return await self._import(workspace_id, start, on_line)
+    async def look(self, workspace_id: str, version_id: str, start: Start, on_line: OnLine) -> AppSpec:
+        """Import an app only to see what it declares. ``on_line`` gets what it prints. Raises AppBroken."""
+        redactor = self._redactions.of(version_id)
+        redactor.add(start.environment.values())
+        with _without_secrets(redactor):
+            answers = self._answers(workspace_id, redactor)
+            return await self._engine.inspect(start, answers, _lines(redactor, on_line))
 
-    async def make_ready(self, workspace_id: str, start: Start, on_line: OnLine) -> None:
-        """Return when a version that there is already can answer. Raises AppBroken, and then nothing has changed."""
-        await self._import(workspace_id, start, on_line)
+    async def make_ready(self, version: VersionRef, start: Start, on_line: OnLine) -> AppSpec:
+        """Import a version and keep it ready for runtimes; what it declares. Raises AppBroken: nothing is left then."""
+        redactor = self._redactions.of(version.version_id)
+        with _without_secrets(redactor):
+            answers = self._answers(version.workspace_id, redactor)
+            return await self._engine.prepare(version.version_id, start, answers, _lines(redactor, on_line))
 
-    async def _import(self, workspace_id: str, start: Start, on_line: OnLine) -> AppSpec:
-        redactor = Redactor(start.environment.values())
+    async def let_go(self, version_id: str) -> None:
+        """A version that was made ready will not be needed."""
+        await self._engine.drain([version_id])
 
-        def on_log(records: list[LogRecord]) -> None:
-            for record in records:
-                on_line(redactor.clean(record.message))
-
-        alone = msgspec.structs.replace(start, import_only=True)
-        try:
-            return await self._engine.inspect(alone, self._answers(workspace_id, redactor), on_log)
-        except AppBroken as error:
-            raise _without_secrets(error, redactor) from None
+    async def forget(self, version_id: str) -> None:
+        """A version will never be: nothing of it stays."""
+        await self.let_go(version_id)
+        self._redactions.forget([version_id])
 
     def _answers(self, workspace_id: str, redactor: Redactor) -> Answer:
         """While it is imported an app may read secrets, which whoever deploys could read by deploying; no more."""
@@ -67,10 +71,22 @@ class Importer:
         return answer
 
 
-def _without_secrets(error: AppBroken, redactor: Redactor) -> AppBroken:
-    return AppBroken(
-        redactor.clean(error.message),
-        code=error.code,
-        hint=redactor.clean(error.hint) if error.hint else None,
-        traceback=redactor.clean(error.traceback),
-    )
+def _lines(redactor: Redactor, on_line: OnLine) -> OnLog:
+    def on_log(records: list[LogRecord]) -> None:
+        for record in records:
+            on_line(redactor.clean(record.message))
+
+    return on_log
+
+
+@contextmanager
+def _without_secrets(redactor: Redactor) -> Iterator[None]:
+    try:
+        yield
+    except AppBroken as error:
+        raise AppBroken(
+            redactor.clean(error.message),
+            code=error.code,
+            hint=redactor.clean(error.hint) if error.hint else None,
+            traceback=redactor.clean(error.traceback),
+        ) from None

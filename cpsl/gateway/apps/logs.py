@@ -46,7 +46,7 @@ class AppLogs:
             if len(self._waiting) >= _BUFFERED_LINES:
                 self._dropped += 1
                 continue
-            message = self._redactions.clean(place.app_id, place.version, record.message)
+            message = self._redactions.clean(place.version_id, record.message)
             self._waiting.append(_row(place, record, message))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush())

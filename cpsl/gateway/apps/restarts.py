@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cpsl.engine.protocol import Engine, Place
+from cpsl.engine.protocol import Engine
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import Apps
 
@@ -19,7 +19,6 @@ class Restarts:
         """Restart the apps whose live version names one of these secrets; their names."""
         users = await self._apps.naming_secrets(workspace_id, names) if names else []
         for ref, changed in users:
-            await self._engine.drain(ref.app_id, ref.number)
-            place = Place(ref.app_id, ref.number, "")
-            self._app_logs.system(place, f"Restarting: {', '.join(changed)} changed")
+            await self._engine.drain([ref.version_id])
+            self._app_logs.system(ref.place(), f"Restarting: {', '.join(changed)} changed")
         return [ref.app for ref, _ in users]

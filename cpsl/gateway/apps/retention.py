@@ -64,13 +64,13 @@ class Retention:
         gone = idle & idle_before
         for row in rows:
             if row.id in gone:
-                await self._remove(row.app_id, row.number, row.id)
+                await self._remove(row.id)
         if len(gone) < len(rows):
             self._wake.set()
         return idle
 
-    async def _remove(self, app_id: str, number: int, version_id: str) -> None:
-        await self._engine.drain(app_id, number)
+    async def _remove(self, version_id: str) -> None:
+        await self._engine.drain([version_id])
         if await self._db.write(lambda connection: store.remove_version(connection, version_id)):
-            self._redactions.forget(app_id, number)
+            self._redactions.forget([version_id])
             await asyncio.to_thread(shutil.rmtree, self._apps.folder(version_id), ignore_errors=True)

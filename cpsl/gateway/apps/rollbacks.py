@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cpsl.engine.protocol import AppBroken, Place
+from cpsl.engine.protocol import AppBroken
 from cpsl.errors import Conflict, DeployFailed, NotFound
 from cpsl.gateway.apps.deploys import Deploys, Refused
 from cpsl.gateway.apps.importing import Importer
@@ -35,7 +35,11 @@ class Rollbacks:
         _check(app, wanted, await self._apps.versions(workspace_id, app.id))
         version = await self._apps.version(app.id, wanted)
         await self._make_ready(version)
-        await self._apps.make_live(version, app.live_version)
+        try:
+            await self._apps.make_live(version, app.live_version)
+        except Conflict:
+            await self._importer.let_go(version.version_id)
+            raise
         self._retention.tidy()
         self._tell(version, f"Live again, instead of v{app.live_version}")
         return RolledBack(app.name, wanted, app.live_version, app.url)
@@ -54,9 +58,9 @@ class Rollbacks:
         missing = (await self._deploys.check(version.workspace_id, version.spec)).missing
         if missing:
             raise Refused(missing)
-        start = await self._apps.start_frame(version, None)
+        start = await self._apps.start_frame(version)
         try:
-            await self._importer.make_ready(version.workspace_id, start, lambda line: self._tell(version, line))
+            await self._importer.make_ready(version, start, lambda line: self._tell(version, line))
         except AppBroken as error:
             self._tell(version, error.traceback or error.message, "error")
             raise DeployFailed(
@@ -65,7 +69,7 @@ class Rollbacks:
             ) from error
 
     def _tell(self, version: VersionRef, line: str, level: str = "info") -> None:
-        self._app_logs.system(Place(version.app_id, version.number, ""), line, level)
+        self._app_logs.system(version.place(), line, level)
 
 
 def _check(app: App, wanted: int, known: list[Version]) -> None:

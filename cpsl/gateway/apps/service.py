@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row
 
-from cpsl.engine.protocol import Engine
+from cpsl.engine.protocol import Engine, Place
 from cpsl.errors import Conflict, NotFound
 from cpsl.gateway.apps import store
 from cpsl.gateway.db.database import Database
@@ -34,6 +34,10 @@ class VersionRef(msgspec.Struct, frozen=True):
     entry: str
     spec: AppSpec
     deployed_at: float
+
+    def place(self, user: AppUser | None = None) -> Place:
+        """Where it runs for a user; without one, the version itself."""
+        return Place(self.app_id, self.number, self.version_id, user.id if user else "")
 
 
 class Apps:
@@ -113,8 +117,7 @@ class Apps:
             lambda connection: store.activate(connection, workspace_id, version_id, entry, spec, is_dev=is_dev)
         )
         self._forget_live()
-        if made.previous:
-            await self._engine.drain(made.app_id, made.previous)
+        await self._engine.drain(made.previous)
         return VersionRef(made.app_id, spec.name, workspace_id, made.number, version_id, entry, spec, made.created_at)
 
     async def make_live(self, version: VersionRef, previous: int) -> None:
@@ -123,7 +126,7 @@ class Apps:
         Raises Conflict when another version than ``previous`` went live meanwhile.
         """
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> list[str]:
             row = store.version(connection, version.app_id, version.number)
             if row is None or row.live_version != previous:
                 raise Conflict(
@@ -131,21 +134,21 @@ class Apps:
                     code="changed_meanwhile",
                     hint=f"Look at it, then try again: capsule app versions {version.app}",
                 )
-            store.make_live(connection, version.app_id, version.number)
+            return store.make_live(connection, version.app_id, version.number)
 
-        await self._db.write(work)
+        were_live = await self._db.write(work)
         self._forget_live()
-        await self._engine.drain(version.app_id, previous)
+        await self._engine.drain(were_live)
 
     async def delete(self, workspace_id: str, name: str) -> None:
         """Remove an app with its versions, sessions, logs and users' files. Its filesystems stay."""
         app = await self.get(workspace_id, name)
         rows = await self._db.read(lambda connection: store.versions_of(connection, app.id))
         files = await self._user_files.of_app(app.id)
-        await self._engine.drain(app.id)
+        await self._engine.drain([row.id for row in rows])
         await self._db.write(lambda connection: store.remove_app(connection, app.id))
         self._forget_live()
-        self._redactions.forget(app.id)
+        self._redactions.forget(row.id for row in rows)
         await self._user_files.discard(files)
         for row in rows:
             await asyncio.to_thread(shutil.rmtree, self.folder(row.id), ignore_errors=True)
@@ -160,8 +163,8 @@ class Apps:
         for folder in [each for each in self.folder("").iterdir() if each.name not in known]:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def start_frame(self, version: VersionRef, user: AppUser | None) -> Start:
-        """What a runtime of this version needs to start for ``user``: its secrets opened, its mounts found."""
+    async def start_frame(self, version: VersionRef) -> Start:
+        """What importing a version needs: its secrets opened, its mounts found."""
         environment = await self.open_secrets(version, version.spec.secrets)
         mounts = []
         for mount in version.spec.mounts:
@@ -173,16 +176,17 @@ class Apps:
             code_dir=str(self.folder(version.version_id)),
             entry=version.entry,
             app_url=self.url(version.app),
-            user=user,
             mounts=mounts,
             environment=environment,
             isolation=self._settings.isolation,
+            memory=version.spec.memory,
+            cpu=version.spec.cpu,
         )
 
     async def open_secrets(self, version: VersionRef, names: list[str]) -> dict[str, str]:
         """Values of secrets for a runtime of this version, whose log masks them from now on."""
         values = await self._secrets.open(version.workspace_id, names, version.deployed_at)
-        self._redactions.know(version.app_id, version.number, values.values())
+        self._redactions.of(version.version_id).add(values.values())
         return values
 
     async def naming_secrets(self, workspace_id: str, names: list[str]) -> list[tuple[VersionRef, list[str]]]:

@@ -64,11 +64,11 @@ def version(connection: Connection, app_id: str, number: int) -> Row[Any] | None
 
 
 class Activated(NamedTuple):
-    """What a deploy made: ``previous`` is the number that was live before, or 0."""
+    """What a deploy made: ``previous`` are the ids of the versions that were live before."""
 
     app_id: str
     number: int
-    previous: int
+    previous: list[str]
     created_at: float
 
 
@@ -92,19 +92,20 @@ def activate(
         "spec": msgspec.to_builtins(spec),
         "created_at": now,
     }
-    _retire(connection, app_id, now)
+    previous = _retire(connection, app_id, now)
     connection.execute(versions.insert().values(values))
     connection.execute(update(apps).where(apps.c.id == app_id).values(live_version=number, updated_at=now))
-    return Activated(app_id, number, row.live_version if row else 0, now)
+    return Activated(app_id, number, previous, now)
 
 
-def make_live(connection: Connection, app_id: str, number: int) -> None:
-    """Make a version that there is the live one."""
+def make_live(connection: Connection, app_id: str, number: int) -> list[str]:
+    """Make a version that there is the live one; the ids of those that were."""
     now = time.time()
-    _retire(connection, app_id, now)
+    previous = _retire(connection, app_id, now)
     wanted = update(versions).where(versions.c.app_id == app_id, versions.c.number == number)
     connection.execute(wanted.values(state="live", retired_at=None))
     connection.execute(update(apps).where(apps.c.id == app_id).values(live_version=number, updated_at=now))
+    return previous
 
 
 def live_before(connection: Connection, app_id: str) -> int | None:
@@ -132,7 +133,7 @@ def superfluous(connection: Connection, keep: int) -> list[Row[Any]]:
     running = running.where(
         sessions.c.app_id == ranked.c.app_id, turns.c.version == ranked.c.number, turns.c.ended_at.is_(None)
     )
-    query = select(ranked.c.id, ranked.c.app_id, ranked.c.number, exists(running).label("is_busy"))
+    query = select(ranked.c.id, exists(running).label("is_busy"))
     too_old = or_(ranked.c.is_dev, ranked.c.rank > keep)
     return list(connection.execute(query.where(ranked.c.number != ranked.c.live_version, too_old)).all())
 
@@ -144,9 +145,11 @@ def remove_version(connection: Connection, version_id: str) -> bool:
     return connection.execute(query).rowcount > 0
 
 
-def _retire(connection: Connection, app_id: str, now: float) -> None:
-    live = update(versions).where(versions.c.app_id == app_id, versions.c.state == "live")
-    connection.execute(live.values(state="retired", retired_at=now))
+def _retire(connection: Connection, app_id: str, now: float) -> list[str]:
+    is_live = (versions.c.app_id == app_id) & (versions.c.state == "live")
+    found = list(connection.execute(select(versions.c.id).where(is_live)).scalars())
+    connection.execute(update(versions).where(is_live).values(state="retired", retired_at=now))
+    return found
 
 
 def _other_kind(name: str, *, is_dev: bool) -> Conflict:

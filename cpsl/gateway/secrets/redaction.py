@@ -60,24 +60,24 @@ class Redactor:
 
 
 class Redactions:
-    """What is known of each version of each app: every value that was ever opened for it."""
+    """What is known of each version, by its id: every value that was ever opened for it."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[str, int], Redactor] = defaultdict(Redactor)
+        self._of: dict[str, Redactor] = defaultdict(Redactor)
 
-    def know(self, app_id: str, version: int, values: Iterable[str]) -> None:
-        """Mask these values in what this version prints, from now on."""
-        self._of[app_id, version].add(values)
+    def of(self, version_id: str) -> Redactor:
+        """What masks the secrets of this version."""
+        return self._of[version_id]
 
-    def clean(self, app_id: str, version: int, text: str) -> str:
+    def clean(self, version_id: str, text: str) -> str:
         """``text`` of a version, without its secrets."""
-        known = self._of.get((app_id, version))
+        known = self._of.get(version_id)
         return text if known is None else known.clean(text)
 
-    def forget(self, app_id: str, version: int | None = None) -> None:
-        """A version is gone (all versions are)."""
-        for key in [each for each in self._of if each[0] == app_id and version in (None, each[1])]:
-            del self._of[key]
+    def forget(self, version_ids: Iterable[str]) -> None:
+        """These versions are gone."""
+        for version_id in version_ids:
+            self._of.pop(version_id, None)
 
 
 def _compiled(values: Iterable[str]) -> re.Pattern[str]:
