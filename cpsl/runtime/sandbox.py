@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from cpsl.errors import DeployFailed
-from cpsl.runtime import kernel
+from cpsl.runtime import kernel, overlays
 from cpsl.wire.frames import Mount, Start
 
 APP_ID = 1000
@@ -27,6 +27,8 @@ CODE = "/app"
 HOME = "/home/app"
 LIBRARY = "/opt/capsule/lib"
 ENVIRONMENT = "/opt/capsule/venv"
+LAYERS = "/opt/capsule/image"
+"""What the image adds to the system, as it is laid over the system's folders."""
 SCRATCH_BYTES = 256 * 1024 * 1024
 """How much fits into each of /tmp, the home folder and /dev/shm: they lie in memory."""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -65,6 +67,7 @@ class Plan:
     binds: list[Bind]
     links: dict[str, str] = field(default_factory=dict)
     has_environment: bool = False
+    has_layers: bool = False
 
 
 def plan(start: Start) -> Plan:
@@ -74,12 +77,17 @@ def plan(start: Start) -> Plan:
     """
     links, system = _system()
     binds = [*system, *_configuration(), *_devices(), *_python(), *_library(), _code(start.code_dir)]
-    environment = os.path.join(start.image, "venv")
-    has_environment = bool(start.image) and os.path.isdir(environment)
-    if has_environment:
-        binds.append(Bind(os.path.realpath(environment), ENVIRONMENT, owned=True))
-    binds += [_mounted(mount) for mount in start.mounts]
-    return Plan(list(dict.fromkeys(binds)), links, has_environment)
+    image = [*_part(start.image, "venv", ENVIRONMENT), *_part(start.image, "root", LAYERS)]
+    binds += [*image, *(_mounted(mount) for mount in start.mounts)]
+    parts = {bind.target for bind in image}
+    return Plan(list(dict.fromkeys(binds)), links, ENVIRONMENT in parts, LAYERS in parts)
+
+
+def _part(image: str, name: str, target: str) -> Iterator[Bind]:
+    """A part of an image, which need not have it."""
+    folder = os.path.join(image, name)
+    if image and os.path.isdir(folder):
+        yield Bind(os.path.realpath(folder), target, owned=True)
 
 
 def _system() -> tuple[dict[str, str], list[Bind]]:
@@ -155,6 +163,8 @@ def build(plan: Plan, trees: Iterable[int]) -> None:
     for path in ("/tmp", HOME, "/dev/shm", "/proc"):  # noqa: S108 - the app's own
         _make_folder(path)
     _accounts()
+    if plan.has_layers:
+        overlays.lay_over(_NEW + LAYERS, _NEW)
     scratch(_NEW)
 
 

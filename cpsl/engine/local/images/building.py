@@ -171,7 +171,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             with suppress(ProcessLookupError):
                 process.send_signal(how)
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+                await asyncio.wait_for(process.communicate(), _STOP_SECONDS)
 
 
 async def _to_the_end(work: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:

@@ -34,6 +34,7 @@ class Images:
         self._limits = limits or BuildLimits()
         self._debian = Debian(folder / ".apt")
         self._building: dict[str, _Build] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._busy: set[Path] = set()
 
     def path(self, spec: ImageSpec) -> Path | None:
@@ -98,15 +99,16 @@ class Images:
 
     async def close(self) -> None:
         """Stop the builds. Whoever waits for one gets CancelledError."""
-        builds = list(self._building.values())
-        for build in builds:
-            build.task.cancel()
-        await asyncio.gather(*(build.task for build in builds), return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, name: str, wanted: Recipe) -> _Build:
         output = Output()
         build = _Build(asyncio.create_task(self._run(name, wanted, output)), output)
         self._building[name] = build
+        self._tasks.add(build.task)
+        build.task.add_done_callback(self._tasks.discard)
         build.task.add_done_callback(lambda _: self._forget(name, build))
         return build
 
