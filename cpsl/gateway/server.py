@@ -66,7 +66,13 @@ class Announcement:
         url = self._settings.url
         bootstrap = msgspec.json.encode(Bootstrap(url, self._secret))
         private_files.write(self._settings.data_dir / "bootstrap.json", bootstrap)
-        state = {"pid": os.getpid(), "url": url, "version": __version__, "started_at": time.time()}
+        state = {
+            "pid": os.getpid(),
+            "url": url,
+            "version": __version__,
+            "started_at": time.time(),
+            "isolation": self._settings.isolation,
+        }
         private_files.write(self._state, msgspec.json.encode(state))
         log.info("listening on %s", url)
 

@@ -129,6 +129,14 @@ def landlock_scope() -> None:
     os.close(ruleset)
 
 
+def fork() -> int:
+    """fork(2) and nothing else, for a process with one thread that hardly does more than fork again or wait.
+
+    ``os.fork`` makes Python anew in the child, which writes to memory that is shared until then.
+    """
+    return _check(ctypes.PyDLL(None, use_errno=True).fork(), "fork")
+
+
 def no_new_privileges() -> None:
     """Set-uid programs give nothing any more: prctl(2), PR_SET_NO_NEW_PRIVS."""
     _check(prctl(_PR_SET_NO_NEW_PRIVS, 1), "prctl")

@@ -36,7 +36,7 @@ _LIMITS = {
 def fork_into_sandbox(link: socket.socket, life: socket.socket) -> bool:
     """Fork a runtime into namespaces of its own; True in the process that is to run the app."""
     uid, gid = os.getuid(), os.getgid()
-    child = os.fork()
+    child = kernel.fork()
     if child:
         os.waitpid(child, 0)
         return False
@@ -44,7 +44,7 @@ def fork_into_sandbox(link: socket.socket, life: socket.socket) -> bool:
         kernel.unshare(_NEW)
         _map_ids(uid, gid)
         sandbox.scratch()
-        if os.fork():
+        if kernel.fork():
             os._exit(0)
         sandbox.processes()
         confine(may_make_namespaces=False)

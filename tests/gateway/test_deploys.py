@@ -355,8 +355,8 @@ def test_an_interrupted_upload_leaves_nothing(gateway: GatewayProcess) -> None:
     wait_for(lambda: debris(gateway) == before)
 
 
-def wait_for(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+def wait_for(happened: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
     while not happened() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert happened()
