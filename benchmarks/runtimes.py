@@ -58,7 +58,7 @@ class Subject:
 
     def __init__(self, folder: Path, isolation: str) -> None:
         self.start = frames.Start("bench", 1, str(folder), "app.py:app", isolation=isolation)
-        self.engine = LocalEngine(idle_timeout=3600)
+        self.engine = LocalEngine(folder / "images", idle_timeout=3600)
         self.engine.serve(Nobody())
         self.users = 0
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cpsl.errors import DeployFailed, GatewayError
 from cpsl.wire import frames
-from cpsl.wire.apps import AppSpec
+from cpsl.wire.apps import AppSpec, ImageSpec
 from cpsl.wire.events import Event
 
 
@@ -62,6 +62,10 @@ OnLog = Callable[[list[frames.LogRecord]], None]
 """Takes lines that an app printed. Must not block."""
 
 
+OnLine = Callable[[str], None]
+"""Takes a line that a build printed. Must not block."""
+
+
 class Host(Protocol):
     """What the gateway answers and keeps for the runtimes of an engine."""
 
@@ -96,6 +100,21 @@ class Runtime(Protocol):
 
 class Engine(Protocol):
     """Starts, finds and stops runtimes."""
+
+    async def build(self, image: ImageSpec, on_line: OnLine) -> str:
+        """The folder of an image, built now if need be; empty for one that asks for nothing.
+
+        ``on_line`` gets what the build prints. Raises DeployFailed, InvalidRequest (``invalid_image``).
+        """
+
+    def is_built(self, image: ImageSpec) -> bool:
+        """Whether ``build`` has nothing to do."""
+
+    def build_log(self, image: ImageSpec) -> str:
+        """What building an image printed; empty if it was never built, or its log is gone."""
+
+    async def collect(self, used: Iterable[ImageSpec]) -> None:
+        """Remove the images that none of ``used`` needs."""
 
     async def inspect(self, start: frames.Start, answer: Answer, on_log: OnLog) -> AppSpec:
         """Import an app only to see what it declares, before there is an image for it. Raises AppBroken."""

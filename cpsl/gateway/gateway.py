@@ -50,7 +50,7 @@ class Gateway:
         self.integrations = Integrations(self.accounts)
         self.collections = Collections(self.db)
         self.engine = LocalEngine(
-            start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout, disk=settings.data_dir
+            settings.data_dir / "images", start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout
         )
         self.apps = Apps(
             self.db, self.engine, self.secrets, self.filesystems, self.user_files, self.redactions, settings

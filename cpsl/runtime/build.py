@@ -135,12 +135,16 @@ class _Inside:
 
     def _be_the_first_process(self) -> BuildEnded:
         try:
+            self._root.unpack()
+        except OSError as error:
+            return BuildEnded(problem=_why(error))
+        except DeployFailed as error:
+            return BuildEnded(problem=error.message)
+        try:
             self._root.enter()
             confine(may_make_namespaces=False)
         except OSError as error:
             return BuildEnded(problem=_why(error), is_refused=True)
-        except DeployFailed as error:
-            return BuildEnded(problem=error.message)
         return _run(self._plan)
 
     def _leave(self, ended: BuildEnded) -> NoReturn:

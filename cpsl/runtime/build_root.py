@@ -38,8 +38,8 @@ class BuildRoot:
     """The root of one build.
 
     ``userns``: the namespace in which what is this user's is shown as the steps' own, where they run under another id;
-    None where they run under this one. ``prepare`` and ``leave`` are for the process outside, ``build`` and ``enter``
-    for those inside.
+    None where they run under this one. ``prepare`` and ``leave`` are for the process outside, ``build``, ``unpack``
+    and ``enter`` for those inside.
     """
 
     def __init__(self, plan: BuildPlan, userns: int | None) -> None:
@@ -171,11 +171,16 @@ class BuildRoot:
             os.mkdir(_NEW + path)
         mounts.tmpfs(_NEW + _SHARED_MEMORY, "1777", _SHARED_MEMORY_BYTES)
 
+    def unpack(self) -> None:
+        """Unpack the Debian packages into the layers. Raises OSError, DeployFailed."""
+        if self._plan.packages:
+            os.chdir(_NEW + _WHOLE)
+            unpack(self._plan.packages, f"{_NEW}{_WHOLE}/root")
+
     def enter(self) -> None:
-        """Unpack the Debian packages and move into the root, with no way back. Raises OSError, DeployFailed."""
+        """Move into the root, with no way back. Raises OSError."""
         if self._plan.changes_system:
             os.chdir(_NEW + _WHOLE)  # relative paths need no escapes, whatever the folder is called
-            unpack(self._plan.packages, f"{_NEW}{_WHOLE}/root")
             for path in self._laid_over:
                 overlays.writable(_NEW + path, f"root{path}", f"work{path}")
             os.chdir("/")

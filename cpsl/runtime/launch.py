@@ -12,7 +12,10 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
+
+import msgspec
 
 from cpsl.errors import DeployFailed
 from cpsl.runtime import kernel, sandbox, seccomp
@@ -40,7 +43,7 @@ def launch(link: int, lifeline: int) -> NoReturn:
         if start.isolation == "namespaces":
             _Launch(sock, lifeline, start).run()
         _without_sandbox(start)
-        _become_zygote(link, start, sys.executable)
+        _become_zygote(link, start, *_without_a_box(start.image))
     except DeployFailed as error:
         sock.sendall(frames.encode(broken(error)))
         os._exit(1)
@@ -187,18 +190,26 @@ def confine(*, may_make_namespaces: bool) -> None:
     seccomp.restrict(may_make_namespaces=may_make_namespaces)
 
 
-def _become_zygote(link: int, start: frames.Start, python: str, library: str = "") -> NoReturn:
+def _become_zygote(link: int, start: frames.Start, python: str, library: str) -> NoReturn:
+    """Become the process that imports the app, in its sandbox if there is one. ``library``: where this package lies."""
+    is_boxed = start.isolation == "namespaces"
     os.set_inheritable(link, True)
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     locale = {name: value for name, value in os.environ.items() if name.startswith("LC_")}
-    home = sandbox.HOME if library else os.environ.get("HOME", "/")
-    environment = {**kept, **locale, "HOME": home}
-    if library:
-        environment["PYTHONPATH"] = library
-        environment["PATH"] = f"{sandbox.ENVIRONMENT}/bin:{kept.get('PATH', os.defpath)}"
-    code = sandbox.CODE if library else start.code_dir
+    environment = {**kept, **locale, "HOME": sandbox.HOME if is_boxed else os.environ.get("HOME", "/")}
+    environment["PATH"] = f"{os.path.dirname(python)}:{kept.get('PATH', os.defpath)}"
+    environment["PYTHONPATH"] = library
+    code = sandbox.CODE if is_boxed else start.code_dir
     argv = [python, "-P", "-B", "-m", "cpsl.runtime", "--zygote", "--fd", str(link), "--code", code]
     os.execve(python, argv, environment)  # noqa: S606 - it replaces this process, without a shell
+
+
+def _without_a_box(image: str) -> tuple[str, str]:
+    """The Python of an image, else the gateway's own; and where the gateway's own finds this package."""
+    own = f"{image}/venv/bin/python"
+    python = own if image and os.path.exists(own) else sys.executable
+    packages = (Path(__file__).parents[2], Path(msgspec.__file__).parents[1])
+    return python, os.pathsep.join(dict.fromkeys(str(folder) for folder in packages))
 
 
 def _without_sandbox(start: frames.Start) -> None:

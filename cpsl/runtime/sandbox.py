@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from cpsl.errors import DeployFailed
-from cpsl.runtime import kernel
+from cpsl.runtime import kernel, overlays
+from cpsl.wire.builds import VENV
 from cpsl.wire.frames import Mount, Start
 
 APP_ID = 1000
@@ -26,14 +27,15 @@ APP_ID = 1000
 CODE = "/app"
 HOME = "/home/app"
 LIBRARY = "/opt/capsule/lib"
-ENVIRONMENT = "/opt/capsule/venv"
+ENVIRONMENT = VENV
+_IMAGE = "/opt/capsule/image"
 SCRATCH_BYTES = 256 * 1024 * 1024
 """How much fits into each of /tmp, the home folder and /dev/shm: they lie in memory."""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _CONFIGURATION = (
     "alternatives", "ca-certificates", "fonts", "gai.conf", "host.conf", "hosts", "ld.so.cache", "ld.so.conf",
-    "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "os-release", "pki", "protocols", "resolv.conf",
-    "services", "ssl", "timezone",
+    "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "os-release", "pki/ca-trust", "pki/tls/cert.pem",
+    "pki/tls/certs", "protocols", "resolv.conf", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
 )  # fmt: skip
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
@@ -60,11 +62,11 @@ class Bind:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the new root will have. Sources are real paths, without links on the way."""
+    """All that the new root will have. Sources are real paths, without links on the way. ``image``: what it brings."""
 
     binds: list[Bind]
-    links: dict[str, str] = field(default_factory=dict)
-    has_environment: bool = False
+    links: dict[str, str]
+    image: set[str]
 
 
 def plan(start: Start) -> Plan:
@@ -74,12 +76,9 @@ def plan(start: Start) -> Plan:
     """
     links, system = _system()
     binds = [*system, *_configuration(), *_devices(), *_python(), *_library(), _code(start.code_dir)]
-    environment = os.path.join(start.image, "venv")
-    has_environment = bool(start.image) and os.path.isdir(environment)
-    if has_environment:
-        binds.append(Bind(os.path.realpath(environment), ENVIRONMENT, owned=True))
-    binds += [_mounted(mount) for mount in start.mounts]
-    return Plan(list(dict.fromkeys(binds)), links, has_environment)
+    image = list(_image(start.image)) if start.image else []
+    binds += [*image, *(_mounted(mount) for mount in start.mounts)]
+    return Plan(list(dict.fromkeys(binds)), links, {bind.target for bind in image})
 
 
 def _system() -> tuple[dict[str, str], list[Bind]]:
@@ -110,6 +109,12 @@ def _library() -> Iterator[Bind]:
     """This package and what it needs, and nothing else of the gateway's environment."""
     for package in (Path(__file__).resolve().parents[1], Path(msgspec.__file__).resolve().parent):
         yield Bind(str(package), f"{LIBRARY}/{package.name}")
+
+
+def _image(folder: str) -> Iterator[Bind]:
+    for name, target in (("venv", ENVIRONMENT), ("root", _IMAGE)):
+        if os.path.isdir(f"{folder}/{name}"):
+            yield Bind(os.path.realpath(f"{folder}/{name}"), target, owned=True)
 
 
 def _code(folder: str) -> Bind:
@@ -150,8 +155,10 @@ def build(plan: Plan, trees: Iterable[int]) -> None:
         os.symlink(target, f"{_NEW}/dev/{name}")
     for bind, tree in zip(plan.binds, trees, strict=True):
         _attach(bind, tree)
-    if not plan.has_environment:
+    if ENVIRONMENT not in plan.image:
         _empty_environment()
+    if _IMAGE in plan.image:
+        overlays.lay_over(_NEW + _IMAGE, _NEW)
     for path in ("/tmp", HOME, "/dev/shm", "/proc"):  # noqa: S108 - the app's own
         _make_folder(path)
     _accounts()

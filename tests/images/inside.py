@@ -6,26 +6,18 @@ import os
 import subprocess
 import sys
 
-from cpsl.runtime import kernel, overlays, sandbox
-from cpsl.runtime.sandbox import Bind
+from cpsl.runtime import kernel, sandbox
 from cpsl.wire.frames import Start
-
-LAYERS = "/opt/capsule/image"
 
 
 def enter(image: str) -> None:
     plan = sandbox.plan(Start(app="probe", version=1, code_dir=os.path.dirname(__file__), entry="", image=image))
-    has_layers = os.path.isdir(f"{image}/root")
-    if has_layers:
-        plan.binds.append(Bind(f"{image}/root", LAYERS))
     uid, gid = os.getuid(), os.getgid()
     kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
     sandbox.build(plan, sandbox.trees(plan.binds))
-    if has_layers:
-        overlays.lay_over(f"/tmp{LAYERS}", "/tmp")
 
 
 def run(command: str) -> int:

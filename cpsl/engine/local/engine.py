@@ -12,12 +12,13 @@ import msgspec
 
 from cpsl.engine.local.cgroups import Cgroups
 from cpsl.engine.local.health import Health
+from cpsl.engine.local.images import Images, is_empty
 from cpsl.engine.local.process import RuntimeProcess
 from cpsl.engine.local.supervision import Supervisor
 from cpsl.engine.local.zygote import Zygote
-from cpsl.engine.protocol import Answer, Host, Launch, OnLog, Place
+from cpsl.engine.protocol import Answer, Host, Launch, OnLine, OnLog, Place
 from cpsl.wire import frames
-from cpsl.wire.apps import AppSpec
+from cpsl.wire.apps import AppSpec, ImageSpec
 
 _STOP_SECONDS = 12.0
 _REAP_SECONDS = 1.0
@@ -29,20 +30,21 @@ class LocalEngine:
     """Runtimes as processes of this machine (the ``Engine`` of the protocol). ``serve`` says for whom.
 
     ``start_timeout``: seconds that an app may take to come up. ``idle_timeout``: seconds that a runtime stays after
-    its last turn, unless its app asks for more. ``disk``: a folder on the file system that apps must not fill.
+    its last turn, unless its app asks for more. ``folder``: where images are kept, on a disk that apps must not fill.
     ``cgroups``: where limits are set, other than where this process may set some.
     """
 
     def __init__(
         self,
+        folder: Path,
         *,
         start_timeout: float = 30.0,
         idle_timeout: float = 60.0,
-        disk: Path | None = None,
         cgroups: Cgroups | None = None,
     ) -> None:
         self._host: Host
-        self._supervisor = Supervisor(lambda: self._runtimes.values(), disk)
+        self._supervisor = Supervisor(lambda: self._runtimes.values(), folder.parent)
+        self._images = Images(folder)
         self._start_timeout = start_timeout
         self._idle_timeout = idle_timeout
         self._cgroups = cgroups or Cgroups.of_this_process()
@@ -59,6 +61,25 @@ class LocalEngine:
     def serve(self, host: Host) -> None:
         """Ask ``host`` what the runtimes ask. Called once, before the first runtime."""
         self._host = host
+
+    async def build(self, image: ImageSpec, on_line: OnLine) -> str:
+        """The folder of an image, built now if need be; empty for one that asks for nothing.
+
+        ``on_line`` gets what the build prints. Raises DeployFailed, InvalidRequest (``invalid_image``).
+        """
+        return str(await self._images.build(image, on_line) or "")
+
+    def is_built(self, image: ImageSpec) -> bool:
+        """Whether ``build`` has nothing to do."""
+        return is_empty(image) or self._images.path(image) is not None
+
+    def build_log(self, image: ImageSpec) -> str:
+        """What building an image printed; empty if it was never built, or its log is gone."""
+        return self._images.log(image)
+
+    async def collect(self, used: Iterable[ImageSpec]) -> None:
+        """Remove the images that none of ``used`` needs."""
+        await self._images.collect(used)
 
     async def inspect(self, start: frames.Start, answer: Answer, on_log: OnLog) -> AppSpec:
         """Import an app only to see what it declares, before there is an image for it. Raises AppBroken."""
@@ -109,6 +130,7 @@ class LocalEngine:
         """Stop everything; what still runs after ``timeout`` seconds is killed."""
         for task in self._watching:
             task.cancel()
+        await self._images.close()
         for starting in [*self._starting.values(), *self._importing.values()]:
             starting.cancel()
         await asyncio.gather(*(runtime.stop(timeout) for runtime in list(self._runtimes.values())))

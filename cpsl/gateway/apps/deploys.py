@@ -183,14 +183,20 @@ class Deploys:
         What an app declares may depend on what it finds, so the look before may have been wrong: then once more.
         """
         entry, is_dev = wanted.entry, wanted.development is not None
+
+        def on_line(line: str) -> None:
+            report(DeployLog(line))
+
         while True:
             missing = (await self.check(actor.workspace_id, declared)).missing
             if missing:
                 raise Refused(missing)
-            report(DeployStatus(f"Importing {entry}"))
             candidate = VersionRef("", declared.name, actor.workspace_id, 0, version_id, entry, declared, time.time())
-            start = await self._apps.start_frame(candidate)
-            found = await self._importer.make_ready(candidate, start, lambda line: report(DeployLog(line)))
+            if not self._importer.has_image(declared):
+                report(DeployStatus("Building the image"))
+            start = await self._apps.start_frame(candidate, on_line)
+            report(DeployStatus(f"Importing {entry}"))
+            found = await self._importer.make_ready(candidate, start, on_line)
             spec = wanted.spec_of(found)
             if (spec.image, spec.mounts, spec.secrets) == (declared.image, declared.mounts, declared.secrets):
                 ref = await self._apps.activate(actor.workspace_id, version_id, entry, spec, is_dev=is_dev)

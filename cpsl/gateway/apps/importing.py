@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cpsl.engine.protocol import Answer, AppBroken, Engine, OnLog
+from cpsl.engine.protocol import Answer, AppBroken, Engine, OnLine, OnLog
 from cpsl.errors import GatewayError, NotFound
 from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.secrets.redaction import Redactions, Redactor
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.wire.apps import AppSpec
 from cpsl.wire.frames import GetSecret, LogRecord, Question, Start
-
-OnLine = Callable[[str], None]
 
 
 class Importer:
@@ -31,6 +29,10 @@ class Importer:
         with _without_secrets(redactor):
             answers = self._answers(workspace_id, None, redactor)
             return await self._engine.inspect(start, answers, _lines(redactor, on_line))
+
+    def has_image(self, spec: AppSpec) -> bool:
+        """Whether the image of an app needs no build."""
+        return self._engine.is_built(spec.image)
 
     async def make_ready(self, version: VersionRef, start: Start, on_line: OnLine) -> AppSpec:
         """Import a version and keep it ready for runtimes; what it declares. Raises AppBroken: nothing is left then."""

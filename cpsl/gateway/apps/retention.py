@@ -1,4 +1,4 @@
-"""Old versions, removed when nothing runs in them any more."""
+"""Old versions, removed when nothing runs in them any more; and images that no version names."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ class Retention:
                 await self._remove(row.id)
         if len(gone) < len(rows):
             self._wake.set()
+        await self._engine.collect(await self._db.read(store.images))
         return idle
 
     async def _remove(self, version_id: str) -> None:

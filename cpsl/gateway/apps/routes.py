@@ -109,7 +109,7 @@ async def get_build_log(app: str, actor: Actor, apps: Apps, version: int | None 
     """What building the image of a version (of the live one) printed."""
     live = await apps.live(actor.workspace_id, app)
     wanted = live if version is None else await apps.version(live.app_id, version)
-    return BuildLog(wanted.app, wanted.number, await apps.build_log(wanted))
+    return BuildLog(wanted.app, wanted.number, apps.build_log(wanted))
 
 
 async def _follow(

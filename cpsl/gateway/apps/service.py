@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row
 
-from cpsl.engine.protocol import Engine, Place
+from cpsl.engine.protocol import Engine, OnLine, Place
 from cpsl.errors import Conflict, NotFound
 from cpsl.gateway.apps import store
 from cpsl.gateway.db.database import Database
@@ -19,7 +19,7 @@ from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
-from cpsl.wire.apps import App, AppSpec, ImageSpec, Version
+from cpsl.wire.apps import App, AppSpec, Version
 from cpsl.wire.frames import AppUser, Mount, Start
 
 
@@ -41,10 +41,7 @@ class VersionRef(msgspec.Struct, frozen=True):
 
 
 class Apps:
-    """The apps of every workspace. Versions are immutable, so what was read of them once is kept.
-
-    ``image_log`` gives what building an image printed; whoever builds images sets it.
-    """
+    """The apps of every workspace. Versions are immutable, so what was read of them once is kept."""
 
     def __init__(
         self,
@@ -63,7 +60,6 @@ class Apps:
         self._user_files = user_files
         self._redactions = redactions
         self._settings = settings
-        self.image_log: Callable[[ImageSpec], Awaitable[str]] = _nothing_built
         self._live: dict[tuple[str, str], VersionRef] = {}
         self._changes = 0
 
@@ -163,8 +159,9 @@ class Apps:
         for folder in [each for each in self.folder("").iterdir() if each.name not in known]:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def start_frame(self, version: VersionRef) -> Start:
-        """What importing a version needs: its secrets opened, its mounts found."""
+    async def start_frame(self, version: VersionRef, on_line: OnLine = lambda _: None) -> Start:
+        """What importing a version needs: its image built (``on_line``), its secrets opened, its mounts found."""
+        image = await self._engine.build(version.spec.image, on_line)
         environment = await self.open_secrets(version, version.spec.secrets)
         mounts = []
         for mount in version.spec.mounts:
@@ -176,6 +173,7 @@ class Apps:
             code_dir=str(self.folder(version.version_id)),
             entry=version.entry,
             app_url=self.url(version.app),
+            image=image,
             mounts=mounts,
             environment=environment,
             isolation=self._settings.isolation,
@@ -196,9 +194,9 @@ class Apps:
         users = [(ref, [name for name in named_secrets(ref.spec) if name in names]) for ref in refs]
         return [(ref, named) for ref, named in users if named]
 
-    async def build_log(self, version: VersionRef) -> str:
+    def build_log(self, version: VersionRef) -> str:
         """What building the image of a version printed; empty if it has none of its own, or its log is gone."""
-        return "" if version.spec.image == ImageSpec() else await self.image_log(version.spec.image)
+        return self._engine.build_log(version.spec.image)
 
     async def mounting(self, workspace_id: str, filesystem: str) -> list[str]:
         """Names of the apps whose live version mounts a filesystem."""
@@ -249,10 +247,6 @@ class Apps:
             updated_at=row.updated_at,
             trouble=self._engine.trouble(row.version_id) if row.version_id else "",
         )
-
-
-async def _nothing_built(image: ImageSpec) -> str:
-    return ""
 
 
 def named_secrets(spec: AppSpec) -> list[str]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, or_, select, updat
 
 from cpsl.errors import Conflict
 from cpsl.gateway.db.schema import apps, sessions, turns, versions
-from cpsl.wire.apps import AppSpec
+from cpsl.wire.apps import AppSpec, ImageSpec
 from cpsl.wire.ids import new_id
 
 _with_live = select(
@@ -47,6 +47,12 @@ def versions_of(connection: Connection, app_id: str) -> list[Row[Any]]:
 def version_ids(connection: Connection) -> set[str]:
     """The versions of all apps."""
     return set(connection.execute(select(versions.c.id)).scalars())
+
+
+def images(connection: Connection) -> list[ImageSpec]:
+    """What the images are made of that versions name."""
+    specs = connection.execute(select(versions.c.spec)).scalars()
+    return [msgspec.convert(spec, AppSpec).image for spec in specs]
 
 
 def unfinished_turns(connection: Connection, app_id: str) -> list[str]:

@@ -44,13 +44,16 @@ async def build_image(
     Raises DeployFailed: code ``image_build_failed`` with the step that failed, ``sandbox_unavailable``,
     ``uv_missing`` or ``apt_missing``.
     """
-    folder.mkdir()
     try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir()
         async with asyncio.timeout(limits.seconds):
             await _build(recipe.image, folder, debian, output, limits)
         await _to_the_end(_finish, recipe, folder, target, output)
     except TimeoutError:
         raise _failed(f"it did not end within {limits.seconds:g} seconds", output) from None
+    except OSError as error:
+        raise _failed(f"{error.filename or 'the gateway'}: {error.strerror or error}", output) from error
     finally:
         await _to_the_end(remove, folder)
 
@@ -58,7 +61,8 @@ async def build_image(
 def remove(path: Path) -> None:
     """Remove a file or a folder, also one whose parts its owner may not read; nothing where there is none."""
     if not path.is_dir():
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
     else:
         for parent, folders, _ in os.walk(path):
             for name in folders:
@@ -171,7 +175,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             with suppress(ProcessLookupError):
                 process.send_signal(how)
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+                await asyncio.wait_for(process.communicate(), _STOP_SECONDS)
 
 
 async def _to_the_end(work: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from cpsl.engine.local.images.building import BuildLimits, build_image, remove
 from cpsl.engine.local.images.debian import Debian
 from cpsl.engine.local.images.output import OnLine, Output
 from cpsl.engine.local.images.recipe import Recipe, digest, is_empty, recipe
-from cpsl.errors import CapsuleError
+from cpsl.errors import CapsuleError, InvalidRequest
 from cpsl.wire.apps import ImageSpec
 
 _BUILDING = ".building-"
@@ -34,6 +34,7 @@ class Images:
         self._limits = limits or BuildLimits()
         self._debian = Debian(folder / ".apt")
         self._building: dict[str, _Build] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._busy: set[Path] = set()
 
     def path(self, spec: ImageSpec) -> Path | None:
@@ -86,7 +87,7 @@ class Images:
 
         An image that was finished, or asked for, in the last ten minutes stays: a deploy may be about to use it.
         """
-        kept = {digest(recipe(spec)) for spec in used if not is_empty(spec)}
+        kept = {name for spec in used for name in _names(spec)}
         gone = [path for path in self._entries() if self._is_left(path, kept)]
         doomed = [path.rename(self._own_folder("gone")) for path in gone]  # half an image must not be found by its name
         try:
@@ -98,15 +99,16 @@ class Images:
 
     async def close(self) -> None:
         """Stop the builds. Whoever waits for one gets CancelledError."""
-        builds = list(self._building.values())
-        for build in builds:
-            build.task.cancel()
-        await asyncio.gather(*(build.task for build in builds), return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, name: str, wanted: Recipe) -> _Build:
         output = Output()
         build = _Build(asyncio.create_task(self._run(name, wanted, output)), output)
         self._building[name] = build
+        self._tasks.add(build.task)
+        build.task.add_done_callback(self._tasks.discard)
         build.task.add_done_callback(lambda _: self._forget(name, build))
         return build
 
@@ -115,12 +117,12 @@ class Images:
             del self._building[name]
 
     async def _run(self, name: str, wanted: Recipe, output: Output) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = self._own_folder(name)
         try:
             await build_image(wanted, folder, self._folder / name, self._debian, output, self._limits)
         except CapsuleError as error:
-            self._failure(name).write_text(f"{output.text}{error.message}\n", encoding="utf-8", errors="replace")
+            with suppress(OSError):  # a full disk, perhaps, and that is what the error says
+                self._failure(name).write_text(f"{output.text}{error.message}\n", encoding="utf-8", errors="replace")
             raise
         finally:
             self._busy.discard(folder)
@@ -148,6 +150,13 @@ class Images:
         image = name.partition(".")[0]
         is_young = time.time() - path.stat().st_mtime < _YOUNG_SECONDS
         return image.startswith("img_") and image not in kept and not is_young
+
+
+def _names(spec: ImageSpec) -> Iterator[str]:
+    """The name of its image, unless it can have none."""
+    with suppress(InvalidRequest):
+        if not is_empty(spec):
+            yield digest(recipe(spec))
 
 
 class _Build:
