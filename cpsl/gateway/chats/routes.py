@@ -9,6 +9,7 @@ from litestar import Request, Response, Router, delete, get, post
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
+from cpsl.engine.protocol import AppBroken, RuntimeLost
 from cpsl.errors import AppError, AuthError, InvalidRequest, NotFound
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.service import Apps, VersionRef
@@ -133,8 +134,11 @@ async def get_data(
         raise AuthError("this data is for signed-in users", code="authentication_required")
     user = await turns.user(version.app_id, visitor)
     integrations = await sessions.integrations(version, user)
-    runtime = await runner.runtime(version, user)
-    response = await runtime.data(name, dict(request.query_params), integrations)
+    try:
+        runtime = await runner.runtime(version, user)
+        response = await runtime.data(name, dict(request.query_params), integrations)
+    except (AppBroken, RuntimeLost) as error:
+        raise sessions.runtime_error(version, user, error) from error
     if response.failure is not None:
         raise sessions.data_error(version, user, response.failure)
     return Response(response.json, media_type="application/json")
