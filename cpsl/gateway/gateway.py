@@ -10,6 +10,7 @@ from cpsl.gateway.accounts.service import Accounts
 from cpsl.gateway.apps.deploys import Deploys
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import Apps
+from cpsl.gateway.bell import Bell
 from cpsl.gateway.channels.service import Channels
 from cpsl.gateway.chats.host import GatewayHost
 from cpsl.gateway.chats.prompts import Prompts
@@ -31,7 +32,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, master_key: Key, bootstrap_secret: str) -> None:
         self.settings = settings
-        self.closing = asyncio.Event()
+        self.closing = Bell()
         self.is_ready = False
         self.db = Database(settings.database)
         self.accounts = Accounts(self.db, Vault(master_key), bootstrap_secret)
@@ -74,7 +75,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Let what runs end, within ``drain_timeout`` seconds; then stop it."""
-        self.closing.set()
+        self.closing.ring()
         self.is_ready = False
         await self.deploys.close(self.settings.drain_timeout)
         await self.runner.close(self.settings.drain_timeout)

@@ -16,6 +16,7 @@ from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.deploys import Deploys
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import Apps
+from cpsl.gateway.bell import Bell, wait_for
 from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.files.transfer import received
 from cpsl.gateway.http import sse
@@ -60,7 +61,7 @@ async def get_logs(
     apps: Apps,
     app_logs: AppLogs,
     settings: Settings,
-    closing: asyncio.Event,
+    closing: Bell,
     limit: Limit = 100,
     after: int | None = None,
     follow: bool = False,
@@ -73,16 +74,16 @@ async def get_logs(
 
 
 async def _follow(
-    app_logs: AppLogs, app_id: str, limit: int, after: int | None, heartbeat: float, closing: asyncio.Event
+    app_logs: AppLogs, app_id: str, limit: int, after: int | None, heartbeat: float, closing: Bell
 ) -> AsyncIterator[bytes]:
-    while not closing.is_set():
+    while not closing.has_rung:
         changed = app_logs.changed(app_id)
         lines = await app_logs.page(app_id, limit, after)
         for line in lines:
             after = line.id
             yield sse.message("log", msgspec.json.encode(line), line.id)
         after = after or 0
-        if not lines and not await sse.wait(changed, closing, heartbeat):
+        if not lines and not await wait_for(changed, closing, timeout=heartbeat):
             yield sse.HEARTBEAT
 
 
