@@ -43,9 +43,10 @@ class _Compiled:
 
     def __init__(self, statement: Insert | Update | Select[Any], names: list[str] | None, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=names)
+        processors = _processors(compiled.binds, dialect)
         self._text = str(compiled)
-        self._order: list[str] | None = compiled.positiontup
-        self._convert = _processors(compiled.binds, dialect)
+        self._by_position = compiled.positiontup is not None
+        self._takes = [(name, processors.get(name)) for name in compiled.positiontup or compiled.binds]
 
     def execute(self, connection: Connection, rows: tuple[Values, ...], *, fetches: bool = False) -> list[Any]:
         bound = [self._bound(row) for row in rows]
@@ -66,9 +67,9 @@ class _Compiled:
             cursor.close()
 
     def _bound(self, row: Values) -> Any:
-        if self._convert:
-            row = {name: self._convert[name](value) if name in self._convert else value for name, value in row.items()}
-        return row if self._order is None else [row[name] for name in self._order]
+        if self._by_position:
+            return [row[name] if convert is None else convert(row[name]) for name, convert in self._takes]
+        return {name: row[name] if convert is None else convert(row[name]) for name, convert in self._takes}
 
 
 def _processors(binds: Mapping[str, Any], dialect: Dialect) -> dict[str, Callable[[Any], Any]]:
