@@ -71,12 +71,12 @@ class Accounts:
 
     async def authenticate(self, token: str) -> Actor:
         """The actor behind a bearer token. Raises AuthError, the same for every reason a token is no good."""
+        if not is_well_formed(token):
+            raise _refused()
         key = hash_of(token)
         known = self._trusted.get(key)
         if known is not None and known[0] > time.monotonic():
             return known[1]
-        if not is_well_formed(token):
-            raise _refused()
         return await self._look_up(key)
 
     async def login_local(self, bootstrap_secret: str, name: str) -> NewToken:

@@ -18,16 +18,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from cpsl.errors import CapsuleError, ConfigError, GatewayError, InvalidRequest, StorageFull
+from cpsl.gateway.db.prepared import Prepared
 
 log = logging.getLogger("cpsl.gateway.db")
 T = TypeVar("T")
 _READERS = 4
 _GROUP = 256
 _STOP = object()
+_BEGIN_READING = Prepared(text("BEGIN"))
+_BEGIN_WRITING = Prepared(text("BEGIN IMMEDIATE"))
 
 
 class _Write(NamedTuple):
@@ -230,4 +233,4 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("capsule_writer")
-    connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    (_BEGIN_WRITING if writes else _BEGIN_READING).run(connection, {})

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Dialect, Insert, Select, TextClause, Update
 from sqlalchemy.exc import DBAPIError
 
 Values = Mapping[str, Any]
+Statement = Insert | Update | Select[Any] | TextClause
 
 
 class Prepared:
     """A statement that takes ``names``, or those that it binds. What it raises is what SQLAlchemy would raise."""
 
-    def __init__(self, statement: Insert | Update | Select[Any], names: str = "") -> None:
+    def __init__(self, statement: Statement, names: str = "") -> None:
         self._statement = statement
         self._names = names.split() or None
         self._compiled: dict[str, _Compiled] = {}
@@ -41,7 +42,7 @@ class Prepared:
 class _Compiled:
     """A statement as one database writes it, and how it takes its values."""
 
-    def __init__(self, statement: Insert | Update | Select[Any], names: list[str] | None, dialect: Dialect) -> None:
+    def __init__(self, statement: Statement, names: list[str] | None, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=names)
         processors = _processors(compiled.binds, dialect)
         self._text = str(compiled)
