@@ -33,6 +33,7 @@ class Running(NamedTuple):
     url: str
     version: str
     started_at: float
+    isolation: str = "namespaces"
 
 
 class Choices(NamedTuple):
@@ -89,6 +90,7 @@ def find(folder: Path) -> Running | None:
             told["url"],
             str(told.get("version", "")),
             float(told.get("started_at", 0)),
+            str(told.get("isolation", "namespaces")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it is just starting, or just stopping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from capsule_cli import output, progress
 from capsule_cli.connect import closing
 from capsule_cli.describe import Entry, describe
-from cpsl.errors import DeployFailed, GatewayError, NotFound
+from cpsl.errors import Conflict, DeployFailed, GatewayError, NotFound
 from cpsl.wire.apps import (
     AppSpec,
     DeployDone,
@@ -17,6 +17,7 @@ from cpsl.wire.apps import (
     DeployEvent,
     DeployLog,
     DeployStatus,
+    Development,
     Missing,
 )
 
@@ -25,15 +26,19 @@ if TYPE_CHECKING:
     from cpsl.client import Client
 
 
-def deploy(client: Client, entry: Entry) -> DeployDone:
-    """Put the app at ``entry`` live. Nothing is sent before all that it names is there.
+def deploy(client: Client, entry: Entry, development: Development | None = None) -> DeployDone:
+    """Put the app at ``entry`` live, with ``development`` under its name for that.
+
+    Nothing is sent before all that it names is there.
 
     Raises NotFound (code ``missing_resources``), EntryPointError, DeployFailed, TooLarge, and what the client raises.
     """
     spec = describe(entry)
+    if development is not None:
+        spec = development.spec_of(spec)
     _refuse_missing(spec, client.deploys.check(spec).missing)
     output.say(f"Deploying {spec.name} from {entry.root}{os.sep}{entry.name}")
-    return _send(client, entry, spec)
+    return _send(client, entry, spec, development)
 
 
 def _refuse_missing(spec: AppSpec, missing: Iterable[Missing]) -> None:
@@ -49,14 +54,17 @@ def _refuse_missing(spec: AppSpec, missing: Iterable[Missing]) -> None:
     )
 
 
-def _send(client: Client, entry: Entry, spec: AppSpec) -> DeployDone:
+def _send(client: Client, entry: Entry, spec: AppSpec, development: Development | None) -> DeployDone:
     from cpsl import bundle
 
     found = bundle.collect(entry.root)
     bundle.check_size(found)
     for name in found.skipped:
         output.whisper(f"  Skipped {name}: not a regular file")
-    with closing(client.deploys.create(_archive(found), entry.name, secrets=spec.secrets)) as events:
+    sent = client.deploys.create(
+        _archive(found), entry.name, app=spec.name, secrets=spec.secrets, development=development
+    )
+    with closing(sent) as events:
         return _follow(events)
 
 
@@ -95,6 +103,8 @@ def _follow(events: Iterable[DeployEvent]) -> DeployDone:
 
 
 def _failure(event: DeployError) -> Exception:
+    if event.status == Conflict.default_status:
+        return Conflict(event.message, code=event.code, hint=event.hint)
     commands = "".join(f"\n  {item.command}" for item in event.missing)
     hint = (event.hint or "") + (f"\nCreate what is missing:{commands}" if commands else "")
     return DeployFailed(event.message, code=event.code, hint=hint.strip() or None, traceback=event.traceback)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from capsule_cli.errors import UsageError
+
 
 def _or_of_root(context: typer.Context, value: str | None) -> str | None:
     """``capsule --profile X app list`` is ``capsule app list --profile X``."""
@@ -30,3 +32,11 @@ DataDirOpt = Annotated[
     str | None,
     typer.Option("--data-dir", metavar="DIR", help="Where the gateway keeps its data (CAPSULE_DATA_DIR)."),
 ]
+
+
+def version_number(text: str) -> int:
+    """The number of a version given as ``v3`` or ``3``. Raises UsageError."""
+    digits = text.removeprefix("v")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+        raise UsageError(f"{text!r} is not a version", hint="Like v3. List them: capsule app versions APP")
+    return int(digits)

@@ -85,6 +85,14 @@ def _mark() -> str:
     return "✓" if encoding.startswith("utf") else "*"
 
 
+def warn_of_isolation(isolation: str) -> None:
+    """Say it, every time, when a gateway keeps apps apart by nothing."""
+    from cpsl.wire.accounts import NO_ISOLATION
+
+    if isolation == "none":
+        say(f"Warning: {NO_ISOLATION}")
+
+
 def data(text: str) -> None:
     """Data: one line on stdout."""
     print(text, flush=True)

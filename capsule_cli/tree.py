@@ -26,10 +26,11 @@ DAILY, THINGS, MACHINE = "Every day", "What you have", "This machine"
 COMMANDS: dict[str, Entry] = {
     "quickstart": Entry(DAILY, "quickstart:cli", "Start a gateway, deploy a first app and talk to it."),
     "create": Entry(DAILY, "create:cli", "Create a project from a template."),
+    "serve": Entry(DAILY, "serve:cli", "Develop an app: live again after every save."),
     "deploy": Entry(DAILY, "deploy:cli", "Put an app live."),
     "chat": Entry(DAILY, "chat:cli", "Talk to an app."),
     "logs": Entry(DAILY, "logs:cli", "Show what an app logged."),
-    "app": Entry(THINGS, "app:cli", "Apps: list, get, delete."),
+    "app": Entry(THINGS, "app:cli", "Apps: list, get, versions, rollback, delete."),
     "secret": Entry(THINGS, "secret:cli", "Secrets that apps read: create, list, delete."),
     "fs": Entry(THINGS, "fs:cli", "Filesystems that apps mount, and the files in them."),
     "channel": Entry(THINGS, "channel:cli", "Messenger accounts that apps answer on."),
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Entry] = {
     "logout": Entry(MACHINE, "auth:logout_cli", "Revoke and forget the token of a profile."),
     "status": Entry(MACHINE, "auth:status_cli", "Who you are, at which gateway, and where the token comes from."),
     "auth": Entry(MACHINE, "auth:cli", "login, logout, status, and the token for scripts."),
+    "doctor": Entry(MACHINE, "doctor:cli", "What works here, what does not, and what to do about it."),
     "gateway": Entry(MACHINE, "gateway:cli", "The gateway on this machine: start, stop, status, logs."),
 }
 

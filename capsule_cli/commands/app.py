@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from capsule_cli import ask, output
 from capsule_cli.connect import connect
-from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, YesOpt
+from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, YesOpt, version_number
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
 
-cli = noun("Apps: list, get, delete.")
+if TYPE_CHECKING:
+    from cpsl.wire.apps import ImageSpec
+
+cli = noun("Apps: list, get, versions, rollback, delete.")
 
 
 @cli.command("list", epilog=examples("capsule app list", "capsule app list --json"))
@@ -49,6 +54,47 @@ def get(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
     Output(json=json).item(found, lines)
 
 
+@cli.command(epilog=examples("capsule app versions hello", "capsule app versions hello --json"))
+def versions(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+    """List the versions of an app that are kept, newest first; * marks the live one."""
+    with connect(profile) as client:
+        found = client.apps.versions(app)
+    Output(json=json).rows(
+        found,
+        {
+            "VERSION": lambda version: f"v{version.version}{' *' if version.state == 'live' else ''}",
+            "STATE": lambda version: version.state,
+            "ENTRY": lambda version: version.entry,
+            "IMAGE": lambda version: _image(version.image),
+            "CREATED": lambda version: output.when(version.created_at),
+        },
+        empty="Nothing was deployed yet.",
+    )
+
+
+@cli.command(epilog=examples("capsule app rollback hello", "capsule app rollback hello v3"))
+def rollback(
+    app: AppArg,
+    version: Annotated[
+        str | None,
+        typer.Argument(metavar="[VERSION]", help="Like v3; the one that was live before, if left out."),
+    ] = None,
+    profile: ProfileOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Make an earlier version live again. What is live stays live until the other one has come up.
+
+    Messages that are being answered are answered to their end by the version that began them.
+    """
+    number = None if version is None else version_number(version)
+    with connect(profile) as client:
+        done = client.apps.rollback(app, number)
+    if json:
+        return output.print_json(done)
+    output.done(f"{done.app} v{done.version} is live, instead of v{done.previous}")
+    output.data(done.url)
+
+
 @cli.command(epilog=examples("capsule app delete hello", "capsule app delete hello --yes"))
 def delete(app: AppArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
     """Delete an app: its versions, its sessions and its logs."""
@@ -65,6 +111,11 @@ def _fact(app: Any, name: str) -> Any:
 
 def _version(number: int) -> str:
     return f"v{number}" if number else "-"
+
+
+def _image(image: ImageSpec) -> str:
+    parts = {"Python": image.python_packages, "apt": image.apt_packages, "commands": image.commands}
+    return ", ".join(f"{len(items)} {name}" for name, items in parts.items() if items) or "-"
 
 
 def _price(app: Any) -> str:

@@ -70,6 +70,8 @@ def status(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
         return output.print_json(found.as_json())
     if found.credentials:
         Output().item(found, found.lines())
+    if found.me:
+        output.warn_of_isolation(found.me.isolation)
     if found.error:
         raise found.error
 
@@ -202,6 +204,7 @@ class Status:
                 "role": self.me.account.role,
                 "workspace": self.me.workspace,
                 "gateway_version": self.me.gateway_version,
+                "isolation": self.me.isolation,
                 "expires_at": self.me.token.expires_at,
             }
         if self.error:

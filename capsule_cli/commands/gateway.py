@@ -48,6 +48,7 @@ def start(
     word = "runs already" if running else "runs"
     running = running or daemon.start(folder, chosen)
     Output(json=json).done(f"The gateway {word} at {running.url}", running._asdict())
+    output.warn_of_isolation(running.isolation)
 
 
 @cli.command(epilog=examples("capsule gateway stop"))
@@ -82,6 +83,7 @@ def status(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
             "Data": folder,
         },
     )
+    output.warn_of_isolation(running.isolation)
 
 
 @cli.command(epilog=examples("capsule gateway logs", "capsule gateway logs -f"))
@@ -120,4 +122,5 @@ def _serve(folder: Path, chosen: daemon.Choices) -> None:
     from cpsl.gateway.settings import Settings
 
     configure_logging()
-    serve(Settings(data_dir=folder, database_url=config.get("database_url"), **chosen._asdict()))
+    stored = {name: config.get(name) for name in ("database_url", "turn_timeout", "keep_versions")}
+    serve(Settings(data_dir=folder, **stored, **chosen._asdict()))

@@ -3,36 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from capsule_cli import output
 from capsule_cli.connect import closing, connect
-from capsule_cli.options import AppArg, JsonOpt, ProfileOpt
+from capsule_cli.errors import UsageError
+from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, version_number
 from capsule_cli.tree import examples, verb
+from cpsl.wire.apps import LOG_LEVELS, LogFilter
 
 if TYPE_CHECKING:
+    from cpsl.client import Client
     from cpsl.wire.apps import LogLine
 
 cli = verb()
 
+_STREAMS = ("stdout", "stderr", "system")
+_USUAL, _MOST = 100, 10_000
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-@cli.command(epilog=examples("capsule logs hello", "capsule logs hello -f", "capsule logs hello -n 500 --json"))
+
+def _option(help: str, metavar: str, *names: str) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help, show_default=False)
+
+
+@cli.command(
+    epilog=examples(
+        "capsule logs hello",
+        "capsule logs hello -f --level warning",
+        "capsule logs hello --since 2h --session ses_01k9",
+        "capsule logs hello -n 500 --json",
+        "capsule logs hello --build",
+    )
+)
 def logs(
     app: AppArg,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", help="How many to begin with.", min=1)] = 100,
+    lines: Annotated[
+        int | None,
+        typer.Option("--lines", "-n", metavar="N", help="How many to begin with (100; all, with --since).", min=1),
+    ] = None,
+    since: Annotated[str | None, _option("Not older than 30s, 10m, 2h, 1d, or a time.", "TIME", "--since")] = None,
+    session: Annotated[str | None, _option("Only of this conversation.", "ID", "--session")] = None,
+    turn: Annotated[str | None, _option("Only of this turn.", "ID", "--turn")] = None,
+    version: Annotated[str | None, _option("Only of this version, like v3.", "VERSION", "--version")] = None,
+    level: Annotated[str | None, _option("Only from this level on.", "|".join(LOG_LEVELS), "--level")] = None,
+    stream: Annotated[str | None, _option("Only what came this way.", "|".join(_STREAMS), "--stream")] = None,
+    build: Annotated[bool, typer.Option("--build", help="Show how the image was built instead.")] = False,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
     """Show the last lines that an app logged. With --json: one object a line."""
+    number = None if version is None else version_number(version)
+    wanted = LogFilter(
+        since=None if since is None else _moment(since),
+        session=session,
+        turn=turn,
+        version=number,
+        level=_one_of("level", level, LOG_LEVELS),
+        stream=_one_of("stream", stream, _STREAMS),
+    )
+    count = min(lines or (_MOST if since else _USUAL), _MOST)
     with connect(profile) as client:
-        if not follow:
-            return _print(client.apps.logs(app, limit=lines), json=json)
-        output.end_with_reader()
-        with closing(client.apps.follow_logs(app, limit=lines)) as live:
-            _print(live, json=json)
+        if build:
+            _print_build(client, app, number, json=json)
+        elif follow:
+            output.end_with_reader()
+            with closing(client.apps.follow_logs(app, count, wanted)) as live:
+                _print(live, json=json)
+        else:
+            _print(client.apps.logs(app, count, wanted=wanted), json=json)
+
+
+def _print_build(client: Client, app: str, number: int | None, *, json: bool) -> None:
+    found = client.apps.build_log(app, number)
+    if json:
+        output.print_json(found)
+    elif found.text:
+        output.data(output.clean(found.text.rstrip()))
+    else:
+        output.say(f"Nothing was built for {found.app} v{found.version}: it names no packages, or the log is gone.")
 
 
 def _print(lines: Iterable[LogLine], *, json: bool) -> None:
@@ -40,12 +92,35 @@ def _print(lines: Iterable[LogLine], *, json: bool) -> None:
         if json:
             output.print_json(line)
         else:
-            output.data(_shown(line))
+            output.data(shown(line))
 
 
-def _shown(line: LogLine) -> str:
+def shown(line: LogLine) -> str:
+    """A line of an app's log, for people."""
     from datetime import datetime
 
     time = datetime.fromtimestamp(line.timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     version = f"v{line.version}" if line.version else "-"
     return f"{time} {version:<4} {line.level.upper():<7} {output.clean(line.message.rstrip())}"
+
+
+def _moment(text: str) -> float:
+    """Seconds since the epoch for ``10m`` (ago) or an ISO 8601 time, which is local unless it says otherwise."""
+    import time
+    from datetime import datetime
+
+    number, unit = text[:-1], text[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit() and len(number) < 10:
+        return time.time() - int(number) * _UNITS[unit]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"--since does not understand {text!r}", hint="Like 30s, 10m, 2h, 1d or 2026-01-31T12:00"
+        ) from None
+
+
+def _one_of(what: str, given: str | None, known: tuple[str, ...]) -> str | None:
+    if given is None or given.lower() in known:
+        return given and given.lower()
+    raise UsageError(f"There is no {what} {given!r}", hint=f"Use one of: {', '.join(known)}")

@@ -16,6 +16,10 @@ from capsule_cli.tree import examples, noun
 
 cli = noun("Secrets that apps read as environment variables. Their values are never shown again.")
 
+StageOpt = Annotated[
+    bool,
+    typer.Option("--stage", help="Restart nothing: it counts for what is deployed from now on."),
+]
 _WAYS = 'Pipe it: printf %s "$VALUE" | capsule secret create {name} -   or give {name}=VALUE.'
 
 
@@ -24,6 +28,7 @@ _WAYS = 'Pipe it: printf %s "$VALUE" | capsule secret create {name} -   or give 
         "capsule secret create OPENAI_API_KEY            (asks, hidden)",
         "capsule secret create TLS_KEY - < key.pem",
         "capsule secret create GITHUB_CLIENT_ID=abc GITHUB_CLIENT_SECRET=def",
+        "capsule secret create OPENAI_API_KEY --force --stage    (a new one, from the next deploy on)",
     )
 )
 def create(
@@ -36,18 +41,25 @@ def create(
         ),
     ],
     force: ForceOpt = False,
+    stage: StageOpt = False,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Store secrets: all of them, or none."""
+    """Store secrets: all of them, or none. Apps that name one restart with the new value, between two messages."""
     given = _given(pairs)
     with connect(profile) as client:
         values = given or _usable({pairs[0]: _asked(pairs[0])})
-        stored = client.secrets.create(values, overwrite=force)
+        stored = client.secrets.create(values, overwrite=force, stage=stage)
     if json:
         return output.print_json(stored)
-    for secret in stored:
+    for secret in stored.secrets:
         output.done(f"Secret {secret.name} stored (digest {secret.digest})")
+    for note in stored.notes:
+        output.say(f"Note: {note}")
+    _tell_restarts(stored.restarted)
+    waiting = sorted({app for secret in stored.secrets if secret.staged_at for app in secret.used_by})
+    if stage and waiting:
+        output.say(f"Staged: waits for the next deploy of {', '.join(waiting)}")
 
 
 @cli.command("list", epilog=examples("capsule secret list", "capsule secret list --json"))
@@ -60,6 +72,7 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
         {
             "NAME": lambda secret: secret.name,
             "DIGEST": lambda secret: secret.digest,
+            "USED BY": lambda secret: ", ".join(secret.used_by) or "-",
             "CREATED": lambda secret: output.when(secret.created_at),
             "UPDATED": lambda secret: output.when(secret.updated_at),
         },
@@ -68,11 +81,19 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule secret delete OPENAI_API_KEY"))
-def delete(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
-    """Delete a secret."""
+def delete(name: NameArg, stage: StageOpt = False, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+    """Delete a secret. Apps that name it restart without it."""
     with connect(profile) as client:
-        client.secrets.delete(name)
-    Output(json=json).done(f"Secret {name} deleted", {"name": name, "deleted": True})
+        gone = client.secrets.delete(name, stage=stage)
+    told = {"name": name, "deleted": True, "restarted": gone.restarted}
+    Output(json=json).done(f"Secret {name} deleted", told)
+    if not json:
+        _tell_restarts(gone.restarted)
+
+
+def _tell_restarts(apps: list[str]) -> None:
+    if apps:
+        output.say(f"Restarting: {', '.join(apps)}")
 
 
 def _given(pairs: list[str]) -> dict[str, str]:

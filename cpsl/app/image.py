@@ -6,16 +6,18 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from cpsl.app import requirements
 from cpsl.app.invalid import invalid
 from cpsl.wire.apps import ImageSpec
 
 
 class Image:
-    """Python packages, Debian packages and shell commands, installed in that order when the app is deployed.
+    """Debian packages, Python packages and shell commands, installed in that order when the app is deployed.
 
-    ``python_packages`` is a list of requirements like ``["openai>=1"]``, or the path of a requirements file, in which
-    comments, blank lines and options are passed over. Raises FileNotFoundError for a file that is not there and
-    InvalidRequest (a ValueError) for anything else that is not a list of text.
+    ``python_packages`` is a list of requirements like ``["openai>=1"]``, or the path of a requirements file as pip
+    reads it, with what it names by ``-r`` and ``-c``. Raises FileNotFoundError for a file that is not there and
+    InvalidRequest (a ValueError, code ``invalid_image``) for what is not a list of text, and for what only this machine
+    could install, like ``-e .``.
     """
 
     def __init__(
@@ -35,8 +37,9 @@ class Image:
     def add_python_packages(self, packages: Iterable[str] | str | os.PathLike[str]) -> Image:
         """Add requirements, or those of a requirements file."""
         if isinstance(packages, (str, os.PathLike)):
-            packages = _requirements(Path(packages))
-        self.python_packages += _texts(packages, "python_packages")
+            self.python_packages += requirements.read(Path(packages))
+        else:
+            self.python_packages += requirements.check(_texts(packages, "python_packages"))
         return self
 
     def add_apt_packages(self, packages: Iterable[str]) -> Image:
@@ -65,8 +68,3 @@ def _texts(values: Iterable[str], parameter: str) -> list[str]:
     if isinstance(values, str) or not all(isinstance(item, str) and item.strip() for item in items):
         raise invalid(f"{parameter} must be a list of text", 'Write it like ["one", "two"]', "invalid_image")
     return [item.strip() for item in items]
-
-
-def _requirements(path: Path) -> list[str]:
-    lines = (line.split(" #", 1)[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith(("#", "-"))]

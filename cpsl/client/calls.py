@@ -127,10 +127,27 @@ def versions(name_or_id: str) -> Call[list[apps.Version]]:
     return Call(wanted.request, lambda answer: wanted.read(answer).versions)
 
 
-def logs(name_or_id: str, limit: int, after: int | None) -> Call[apps.LogPage]:
+def rollback(name_or_id: str, version: int | None) -> Call[apps.RolledBack]:
+    """Make an earlier version live. Not repeatable: twice without a number is there and back again."""
+    return _post(f"/apps/{segment(name_or_id)}/rollback", apps.Rollback(version), apps.RolledBack)
+
+
+def logs(name_or_id: str, limit: int, after: int | None, wanted: apps.LogFilter) -> Call[apps.LogPage]:
     """Lines of an app's log."""
-    query = {"limit": str(limit)} | ({} if after is None else {"after": str(after)})
+    query = {"limit": str(limit)} | ({} if after is None else {"after": str(after)}) | log_query(wanted)
     return _get(f"/apps/{segment(name_or_id)}/logs", apps.LogPage, query)
+
+
+def log_query(wanted: apps.LogFilter) -> dict[str, str]:
+    """A filter of log lines as parameters of a query."""
+    chosen = msgspec.to_builtins(wanted)
+    return {name: repr(value) if isinstance(value, float) else str(value) for name, value in chosen.items()}
+
+
+def build_log(name_or_id: str, version: int | None) -> Call[apps.BuildLog]:
+    """What building the image of a version printed."""
+    query = {} if version is None else {"version": str(version)}
+    return _get(f"/apps/{segment(name_or_id)}/logs/build", apps.BuildLog, query)
 
 
 def check_deploy(spec: apps.AppSpec) -> Call[apps.DeployCheck]:
@@ -146,15 +163,18 @@ def secrets() -> Call[resources.SecretList]:
     return _get("/secrets", resources.SecretList)
 
 
-def create_secrets(values: Mapping[str, str], overwrite: bool) -> Call[resources.SecretList]:
+def create_secrets(values: Mapping[str, str], overwrite: bool, stage: bool) -> Call[resources.SecretsStored]:
     """Store all of them or none. With ``overwrite`` it may be repeated."""
-    wanted = resources.SecretsCreate(dict(values), overwrite)
-    return _post("/secrets", wanted, resources.SecretList, repeatable=overwrite)
+    wanted = resources.SecretsCreate(dict(values), overwrite, stage)
+    return _post("/secrets", wanted, resources.SecretsStored, repeatable=overwrite)
 
 
-def delete_secret(name: str) -> Call[None]:
+def delete_secret(name: str, stage: bool) -> Call[resources.SecretDeleted]:
     """Delete a secret."""
-    return _delete(f"/secrets/{segment(name)}")
+    wanted = _delete(f"/secrets/{segment(name)}", {"stage": "true"} if stage else {})
+    decode = msgspec.json.Decoder(resources.SecretDeleted).decode
+    # Without a body an earlier attempt did it, and only its answer was lost.
+    return Call(wanted.request, lambda answer: decode(answer) if answer else resources.SecretDeleted(name))
 
 
 def filesystems() -> Call[resources.FileSystemList]:

@@ -32,14 +32,19 @@ class Secrets(_Noun):
         """All secrets: names, digests and times."""
         return self._driver.run(flows.call(self._gateway, calls.secrets())).secrets
 
-    def create(self, secrets: Mapping[str, str], overwrite: bool = False) -> _list[resources.Secret]:
-        """Store all of them, or none. Raises Conflict (``secret_exists``) unless ``overwrite``."""
-        wanted = calls.create_secrets(secrets, overwrite)
-        return self._driver.run(flows.call(self._gateway, wanted)).secrets
+    def create(
+        self, secrets: Mapping[str, str], overwrite: bool = False, stage: bool = False
+    ) -> resources.SecretsStored:
+        """Store all of them, or none. Raises Conflict (``secret_exists``) unless ``overwrite``.
 
-    def delete(self, name: str) -> None:
-        """Delete one. Raises NotFound."""
-        self._driver.run(flows.call(self._gateway, calls.delete_secret(name)))
+        Apps that name one restart with the new value; with ``stage`` it is for what is deployed from now on.
+        """
+        wanted = calls.create_secrets(secrets, overwrite, stage)
+        return self._driver.run(flows.call(self._gateway, wanted))
+
+    def delete(self, name: str, stage: bool = False) -> resources.SecretDeleted:
+        """Delete one. Raises NotFound. Apps that name it restart; with ``stage``, what runs keeps it until it ends."""
+        return self._driver.run(flows.call(self._gateway, calls.delete_secret(name, stage)))
 
 
 class FileSystems(_Noun):
@@ -119,13 +124,32 @@ class Apps(_Noun):
         """Its deploys."""
         return self._driver.run(flows.call(self._gateway, calls.versions(app)))
 
-    def logs(self, app: str, limit: int = 100, after: int | None = None) -> _list[apps.LogLine]:
-        """Lines of its log, oldest first: the last ``limit``, or the first ``limit`` after line ``after``."""
-        return self._driver.run(flows.call(self._gateway, calls.logs(app, limit, after))).lines
+    def rollback(self, app: str, version: int | None = None) -> apps.RolledBack:
+        """Make an earlier version live, by default the one that was live before, once it has come up.
 
-    def follow_logs(self, app: str, limit: int = 100) -> Iterator[apps.LogLine]:
-        """The last ``limit`` lines, then those that come, without end. Survives cut connections."""
-        return self._driver.iterate(streams.app_log(self._gateway, app, limit))
+        Raises NotFound (``version_not_found``), Conflict (``already_live``), DeployFailed when it does not come up.
+        """
+        return self._driver.run(flows.call(self._gateway, calls.rollback(app, version)))
+
+    def logs(
+        self, app: str, limit: int = 100, after: int | None = None, wanted: apps.LogFilter = apps.EVERY_LINE
+    ) -> _list[apps.LogLine]:
+        """Lines of its log, oldest first: the last ``limit``, or the first ``limit`` after line ``after``."""
+        page = calls.logs(app, limit, after, wanted)
+        return self._driver.run(flows.call(self._gateway, page)).lines
+
+    def follow_logs(
+        self, app: str, limit: int = 100, wanted: apps.LogFilter = apps.EVERY_LINE, after: int = 0
+    ) -> Iterator[apps.LogLine]:
+        """The last ``limit`` lines, then those that come, without end. Survives cut connections.
+
+        With ``after``, the id of a line: all those that came later, however many.
+        """
+        return self._driver.iterate(streams.app_log(self._gateway, app, limit, wanted, after))
+
+    def build_log(self, app: str, version: int | None = None) -> apps.BuildLog:
+        """What building the image of a version (of the live one) printed."""
+        return self._driver.run(flows.call(self._gateway, calls.build_log(app, version)))
 
 
 class Deploys(_Noun):
@@ -135,13 +159,23 @@ class Deploys(_Noun):
         """What the spec names that the workspace has not."""
         return self._driver.run(flows.call(self._gateway, calls.check_deploy(spec)))
 
-    def create(self, archive: Content, entry: str, *, secrets: Iterable[str] = ()) -> Iterator[apps.DeployEvent]:
+    def create(
+        self,
+        archive: Content,
+        entry: str,
+        *,
+        app: str = "",
+        secrets: Iterable[str] = (),
+        development: apps.Development | None = None,
+    ) -> Iterator[apps.DeployEvent]:
         """Send an archive (``cpsl.bundle.pack``) and deploy ``entry`` (``app.py:app``); what happens, as it happens.
 
-        ``secrets`` names those that must be in the environment when the app is imported. The last event is a
-        DeployDone. After a DeployError it raises DeployFailed; StreamCut when it was cut off.
+        ``app``, its name where it is known already, lets the gateway begin with what the live version asks for;
+        ``secrets`` names those that must be in the environment when the app is imported; with ``development`` it goes
+        live under its name for development. The last event is a DeployDone. After a DeployError it raises DeployFailed,
+        or Conflict for a name or a channel that is taken; StreamCut when it was cut off.
         """
-        return self._driver.iterate(streams.deploy(self._gateway, archive, entry, secrets))
+        return self._driver.iterate(streams.deploy(self._gateway, archive, entry, app, secrets, development))
 
 
 class Sessions(_Noun):

@@ -104,12 +104,13 @@ def _events_after(request_id: str | None, number: int) -> Request:
     return Request("GET", path, {"after": str(number)}, headers=headers, repeatable=True)
 
 
-def app_log(gateway: Gateway, app: str, limit: int) -> Flow[None]:
-    """Emits the last ``limit`` LogLines of an app, then those that come, without end."""
+def app_log(gateway: Gateway, app: str, limit: int, wanted: apps.LogFilter, after: int) -> Flow[None]:
+    """Emits the last ``limit`` wanted LogLines of an app (those after line ``after``), then those that come."""
     path = f"/apps/{calls.segment(app)}/logs"
+    chosen = calls.log_query(wanted)
 
     def request(query: dict[str, str]) -> Request:
-        return Request("GET", path, {"follow": "true", **query}, headers=EVENT_STREAM, repeatable=True)
+        return Request("GET", path, {"follow": "true", **chosen, **query}, headers=EVENT_STREAM, repeatable=True)
 
     def read(received: Received, number: int) -> apps.LogLine:
         return _decode_line(received.data)
@@ -119,19 +120,32 @@ def app_log(gateway: Gateway, app: str, limit: int) -> Flow[None]:
         resume=lambda number: request({"after": str(number)}),
         read=read,
         ending=lambda line: False,
+        last=after,
     )
     return follow(gateway, subject)
 
 
-def deploy(gateway: Gateway, archive: Any, entry: str, secrets: Iterable[str]) -> Flow[None]:
-    """Sends an archive; emits the DeployEvents. Raises DeployFailed after a DeployError."""
+def deploy(
+    gateway: Gateway,
+    archive: Any,
+    entry: str,
+    app: str,
+    secrets: Iterable[str],
+    development: apps.Development | None,
+) -> Flow[None]:
+    """Sends an archive; emits the DeployEvents. Raises DeployFailed after a DeployError, Conflict for what is taken."""
     headers = {**EVENT_STREAM, "Content-Type": "application/gzip"}
-    query = {"entry": entry, "secret_names": ",".join(secrets)}
+    query = {"entry": entry, "app": app, "secret_names": ",".join(secrets)}
+    if development is not None:
+        query |= {"dev": "true", "channel_names": ",".join(development.channels)}
+        query |= {"take_channels": "true"} if development.take_channels else {}
     request = Request("POST", "/deploys", query, archive, headers)
     return once(gateway, request, lambda received: _decode_deploy(received.data), _deploy_ended)
 
 
 def _deploy_ended(event: apps.DeployEvent) -> bool:
+    if isinstance(event, apps.DeployError) and event.status == errors.Conflict.default_status:
+        raise errors.Conflict(event.message, code=event.code, hint=event.hint)
     if isinstance(event, apps.DeployError):
         raise errors.DeployFailed(event.message, code=event.code, hint=event.hint, traceback=event.traceback)
     return isinstance(event, apps.DeployDone)

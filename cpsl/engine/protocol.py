@@ -6,20 +6,21 @@ argv, speaks ``cpsl.wire.frames`` with them, and asks its ``Host`` for what only
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from cpsl.errors import DeployFailed, GatewayError
 from cpsl.wire import frames
-from cpsl.wire.apps import AppSpec
+from cpsl.wire.apps import AppSpec, ImageSpec
 from cpsl.wire.events import Event
 
 
 class Place(NamedTuple):
-    """Which runtime: one version of an app, for one of its users."""
+    """Which runtime: one version of an app, for one of its users. No user: the version itself, as it is imported."""
 
     app_id: str
     version: int
+    version_id: str
     user_id: str
 
 
@@ -29,6 +30,18 @@ class RuntimeLost(GatewayError):
     default_code = "runtime_lost"
 
 
+class OutOfMemory(RuntimeLost):
+    """The runtime took more memory than its app may have."""
+
+    default_code = "out_of_memory"
+
+
+class DiskFull(RuntimeLost):
+    """The runtime was about to fill the disk of the machine."""
+
+    default_code = "disk_full"
+
+
 class AppBroken(DeployFailed):
     """The app could not be imported, or its ``boot`` hook raised."""
 
@@ -36,7 +49,7 @@ class AppBroken(DeployFailed):
 
 
 Launch = Callable[[], Awaitable[frames.Start]]
-"""Makes the start frame, only when a process is really started: it decrypts secrets."""
+"""Makes the start frame, only when a version is really imported: it decrypts secrets."""
 
 OnEvents = Callable[[list[Event]], Awaitable[None]]
 """Takes a turn's events as they come; the engine reads no further from that runtime until it returns."""
@@ -47,6 +60,10 @@ Answer = Callable[[frames.Question], Awaitable[Any]]
 
 OnLog = Callable[[list[frames.LogRecord]], None]
 """Takes lines that an app printed. Must not block."""
+
+
+OnLine = Callable[[str], None]
+"""Takes a line that a build printed. Must not block."""
 
 
 class Host(Protocol):
@@ -68,6 +85,12 @@ class Runtime(Protocol):
     def cancel(self, request_id: str) -> None:
         """Ask the handler of a turn to stop. The turn still ends through ``turn``."""
 
+    async def give_up(self) -> None:
+        """A handler did not stop when it was asked to: the process gets no new turns.
+
+        It ends when its other turns have ended; at once, if its app keeps them from running.
+        """
+
     async def data(self, name: str, params: dict[str, str], integrations: dict[str, Any]) -> frames.DataResponse:
         """Ask a data handler. Raises RuntimeLost when the process ends first."""
 
@@ -78,14 +101,35 @@ class Runtime(Protocol):
 class Engine(Protocol):
     """Starts, finds and stops runtimes."""
 
+    async def build(self, image: ImageSpec, on_line: OnLine) -> str:
+        """The folder of an image, built now if need be; empty for one that asks for nothing.
+
+        ``on_line`` gets what the build prints. Raises DeployFailed, InvalidRequest (``invalid_image``).
+        """
+
+    def is_built(self, image: ImageSpec) -> bool:
+        """Whether ``build`` has nothing to do."""
+
+    def build_log(self, image: ImageSpec) -> str:
+        """What building an image printed; empty if it was never built, or its log is gone."""
+
+    async def collect(self, used: Iterable[ImageSpec]) -> None:
+        """Remove the images that none of ``used`` needs."""
+
     async def inspect(self, start: frames.Start, answer: Answer, on_log: OnLog) -> AppSpec:
-        """Import the app once, in a process of its own, and say what it declares. Raises AppBroken."""
+        """Import an app only to see what it declares, before there is an image for it. Raises AppBroken."""
 
-    async def runtime(self, place: Place, launch: Launch, *, keep_warm_seconds: int = 0) -> Runtime:
-        """The runtime of this place: the warm one, or one started now. Raises AppBroken."""
+    async def prepare(self, version_id: str, start: frames.Start, answer: Answer, on_log: OnLog) -> AppSpec:
+        """Import a version and keep it ready for runtimes; what it declares. Raises AppBroken: nothing is left then."""
 
-    async def drain(self, app_id: str, version: int | None = None) -> None:
-        """Stop the runtimes of a version (of all versions) as soon as their turns have ended."""
+    async def runtime(self, place: Place, user: frames.AppUser, launch: Launch, keep_warm_seconds: int) -> Runtime:
+        """The runtime of this place: the warm one, or one started now. Raises AppBroken, RuntimeLost."""
+
+    async def drain(self, version_ids: Iterable[str]) -> None:
+        """Stop versions as soon as their turns have ended. Does not wait for it."""
+
+    def trouble(self, version_id: str) -> str:
+        """Why a version is unhealthy; empty if it is not."""
 
     async def close(self, timeout: float) -> None:
         """Stop everything; what still runs after ``timeout`` seconds is killed."""

@@ -43,6 +43,8 @@ def _settings() -> Settings:
         port=given.port,
         database_url=given.database_url,
         isolation=given.isolation,
+        turn_timeout=config.get("turn_timeout"),
+        keep_versions=config.get("keep_versions"),
     )
 
 

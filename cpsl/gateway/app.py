@@ -79,6 +79,8 @@ def _dependencies(gateway: Gateway) -> dict[str, Provide]:
         "filesystems": gateway.filesystems,
         "gateway": gateway,
         "prompts": gateway.prompts,
+        "restarts": gateway.restarts,
+        "rollbacks": gateway.rollbacks,
         "runner": gateway.runner,
         "secrets": gateway.secrets,
         "sessions": gateway.sessions,

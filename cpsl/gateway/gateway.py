@@ -8,7 +8,11 @@ from cpsl.engine.local import LocalEngine
 from cpsl.gateway.accounts.devices import Devices
 from cpsl.gateway.accounts.service import Accounts
 from cpsl.gateway.apps.deploys import Deploys
+from cpsl.gateway.apps.importing import Importer
 from cpsl.gateway.apps.logs import AppLogs
+from cpsl.gateway.apps.restarts import Restarts
+from cpsl.gateway.apps.retention import Retention
+from cpsl.gateway.apps.rollbacks import Rollbacks
 from cpsl.gateway.apps.service import Apps
 from cpsl.gateway.bell import Bell
 from cpsl.gateway.channels.service import Channels
@@ -22,6 +26,7 @@ from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.migrate import migrate
 from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.integrations.service import Integrations
+from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.vault import Key, Vault
@@ -41,13 +46,24 @@ class Gateway:
         self.filesystems = FileSystems(self.db, settings.data_dir / "fs")
         self.user_files = UserFiles(self.db, settings.data_dir / "files")
         self.channels = Channels(self.db, self.accounts)
-        self.app_logs = AppLogs(self.db)
+        self.redactions = Redactions()
+        self.app_logs = AppLogs(self.db, self.redactions)
         self.integrations = Integrations(self.accounts)
         self.collections = Collections(self.db)
-        self.engine = LocalEngine(start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout)
-        self.apps = Apps(self.db, self.engine, self.secrets, self.filesystems, self.user_files, settings)
-        self.deploys = Deploys(self.apps, self.engine, self.secrets, self.filesystems, self.channels, settings)
-        self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs)
+        self.engine = LocalEngine(
+            settings.data_dir / "images", start_timeout=settings.start_timeout, idle_timeout=settings.idle_timeout
+        )
+        self.apps = Apps(
+            self.db, self.engine, self.secrets, self.filesystems, self.user_files, self.redactions, settings
+        )
+        self.restarts = Restarts(self.apps, self.engine, self.app_logs)
+        self.retention = Retention(self.db, self.engine, self.apps, self.redactions, settings.keep_versions)
+        self.importer = Importer(self.engine, self.secrets, self.redactions)
+        self.deploys = Deploys(
+            self.apps, self.secrets, self.filesystems, self.channels, self.importer, self.retention, settings
+        )
+        self.rollbacks = Rollbacks(self.apps, self.deploys, self.importer, self.retention, self.app_logs)
+        self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
         self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)
         self.sessions = Sessions(self.db, self.turns, self.runner, self.integrations, self.app_logs)
@@ -56,7 +72,6 @@ class Gateway:
                 self.apps,
                 self.runner,
                 self.prompts,
-                self.secrets,
                 self.collections,
                 self.user_files,
                 self.app_logs,
@@ -71,6 +86,7 @@ class Gateway:
         await self.apps.sweep()
         await self.user_files.sweep()
         await self.turns.recover()
+        self.retention.tidy()
         self.is_ready = True
 
     async def close(self) -> None:
@@ -78,6 +94,7 @@ class Gateway:
         self.closing.ring()
         self.is_ready = False
         await self.deploys.close(self.settings.drain_timeout)
+        await self.retention.close()
         await self.runner.close(self.settings.drain_timeout)
         await self.engine.close(self.settings.drain_timeout)
         await self.app_logs.close()

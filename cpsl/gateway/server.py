@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -65,7 +66,13 @@ class Announcement:
         url = self._settings.url
         bootstrap = msgspec.json.encode(Bootstrap(url, self._secret))
         private_files.write(self._settings.data_dir / "bootstrap.json", bootstrap)
-        state = {"pid": os.getpid(), "url": url, "version": __version__, "started_at": time.time()}
+        state = {
+            "pid": os.getpid(),
+            "url": url,
+            "version": __version__,
+            "started_at": time.time(),
+            "isolation": self._settings.isolation,
+        }
         private_files.write(self._state, msgspec.json.encode(state))
         log.info("listening on %s", url)
 
@@ -77,6 +84,7 @@ class Announcement:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError (data directory), Conflict (in use, port taken)."""
     _make_folders(settings.data_dir)
+    _allow_many_files()
     with _locked(settings.data_dir), _listening(settings) as listener:
         settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
         _sweep(settings.data_dir)
@@ -127,6 +135,12 @@ def _make_folders(data_dir: Path) -> None:
             code="data_dir_unusable",
             hint="Choose another with --data-dir, or make this one writable.",
         ) from None
+
+
+def _allow_many_files() -> None:
+    """Each runtime takes five descriptors and each client one; what shells give by default is soon used up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _sweep(data_dir: Path) -> None:

@@ -16,6 +16,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``host`` and ``port`` to listen on; ``data_dir`` holds everything that it keeps; ``database_url`` (SQLAlchemy)
     replaces the SQLite file in it; ``public_url`` is how browsers reach it, when that differs from host and port.
     ``isolation`` of runtimes: ``namespaces``, or ``none`` as an explicit choice. Times in seconds, sizes in bytes.
+    ``keep_versions``: how many versions of an app are kept for a rollback, besides the live one.
     The repr leaves ``database_url`` out: it may hold a password.
     """
 
@@ -28,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout: float = 10.0
     start_timeout: float = 30.0
     idle_timeout: float = 60.0
+    turn_timeout: float = 900.0
+    keep_versions: int = 10
     heartbeat: float = 15.0
     max_bundle_bytes: int = MAX_BUNDLE_BYTES
     max_file_bytes: int = 5 * 1024**3

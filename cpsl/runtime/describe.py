@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from cpsl.errors import DeployFailed
+from cpsl.runtime import placeholders
 from cpsl.runtime.load import load_app
 from cpsl.wire.frames import Broken
 
@@ -22,6 +23,7 @@ def describe(entry: str, descriptor: int) -> int:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     sys.dont_write_bytecode = True
+    placeholders.install()
     try:
         told: object = load_app(entry, Path.cwd()).spec()
     except DeployFailed as error:

@@ -58,7 +58,7 @@ def _execute(file: Path) -> ModuleType:
 def _import_failed(name: str, error: BaseException) -> DeployFailed:
     hint = error.hint if isinstance(error, CapsuleError) else None
     if isinstance(error, ModuleNotFoundError) and error.name:
-        hint = f"If {error.name} is a package, install it here and where the gateway runs: pip install {error.name}"
+        hint = f'If {error.name} is a package, name it in the app: image=cpsl.Image(python_packages=["{error.name}"])'
     return DeployFailed(
         f"{name} could not be imported: {type(error).__name__}: {error}",
         code="import_failed",

@@ -93,13 +93,20 @@ class Output:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._lines = (Lines("stdout", 1, send), Lines("stderr", 2, send))
+        self._lines = (Lines("stdout", 1, self._pass_on), Lines("stderr", 2, self._pass_on))
 
     def install(self) -> None:
         """From now on all that is printed and logged goes to ``send``."""
         sys.stdout, sys.stderr = (_text(lines) for lines in self._lines)
         # Not a handler of the root logger: logging.basicConfig() of the app would then do nothing.
-        logging.lastResort = LogHandler(self._send)
+        logging.lastResort = LogHandler(self._pass_on)
+
+    def redirect(self, send: Send) -> None:
+        """Send to another place from now on. What the app kept of its streams goes there too."""
+        self._send = send
+
+    def _pass_on(self, record: LogRecord) -> None:
+        self._send(record)
 
     def finish(self, request_id: str = "", session_id: str = "") -> None:
         """Send what a turn printed without ending the line."""
@@ -109,7 +116,7 @@ class Output:
     def error(self, message: str, traceback: str, request_id: str = "", session_id: str = "") -> None:
         """Tell of a failure that no answer carries."""
         text = f"{message}\n{traceback}" if traceback else message
-        self._send(LogRecord(text, time.time(), "error", "system", session_id, request_id))
+        self._pass_on(LogRecord(text, time.time(), "error", "system", session_id, request_id))
 
 
 def _text(lines: Lines) -> io.TextIOWrapper:

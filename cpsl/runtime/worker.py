@@ -25,10 +25,10 @@ _CANCEL_SECONDS = 2.0
 class Worker:
     """One app at work. ``handle`` takes the host's frames; ``stopped`` is set once the host said so and all is done."""
 
-    def __init__(self, app: App, start: frames.Start, link: Link, bridge: LinkBridge, output: Output) -> None:
+    def __init__(self, app: App, user: frames.AppUser, link: Link, bridge: LinkBridge, output: Output) -> None:
         self.stopped = asyncio.Event()
         self._app = app
-        self._user = start.user
+        self._user = user
         self._link = link
         self._bridge = bridge
         self._output = output
@@ -56,6 +56,8 @@ class Worker:
                 self._begin(self._data(frame))
             case frames.CloseSession():
                 self._begin(self._exit(frame))
+            case frames.Ping():
+                self._link.send(frames.Pong(frame.call_id))
             case frames.Stop():
                 self._begin(self._stop())
 

@@ -76,13 +76,18 @@ class Account(msgspec.Struct, omit_defaults=True):
     workspace: str
 
 
+NO_ISOLATION = "this gateway was started with --isolation none: apps can read and change all that it can itself"
+"""What is said about such a gateway, every time."""
+
+
 class Me(msgspec.Struct):
-    """``GET /me``: who this token is, and to which gateway."""
+    """``GET /me``: who this token is, and to which gateway; ``isolation`` is how it keeps apps apart, or ``none``."""
 
     account: Account
     token: Token
     workspace: str
     gateway_version: str
+    isolation: str = "namespaces"
 
 
 class DeviceCode(msgspec.Struct):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
+from cpsl.wire.names import check_resource_name, dev_app_name
+
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
 """Most bytes that the files of one deploy may have together."""
 
 
 class ImageSpec(msgspec.Struct, omit_defaults=True, frozen=True):
-    """The environment an app asks for: requirement strings, Debian package names, shell commands, in order."""
+    """The environment an app asks for: lines of a requirements file, Debian package names, shell commands, in order.
+
+    The lines name no other file; one like ``--constraint urllib3<3`` is itself what a constraints file would say.
+    """
 
     python_packages: list[str] = []
     apt_packages: list[str] = []
@@ -132,12 +137,44 @@ class Version(msgspec.Struct, omit_defaults=False):
     entry: str
     created_at: float
     error: str | None = None
+    image: ImageSpec = msgspec.field(default_factory=ImageSpec)
 
 
 class VersionList(msgspec.Struct):
     """``GET /apps/{app}/versions``: newest first."""
 
     versions: list[Version]
+
+
+class Rollback(msgspec.Struct, omit_defaults=True):
+    """``POST /apps/{app}/rollback``: the version to make live, or the one that was live before if null."""
+
+    version: int | None = None
+
+
+class RolledBack(msgspec.Struct):
+    """The answer of ``POST /apps/{app}/rollback``: ``version`` is live now, ``previous`` was."""
+
+    app: str
+    version: int
+    previous: int
+    url: str
+
+
+class Development(msgspec.Struct, frozen=True):
+    """How ``capsule serve`` deploys: under the app's name for development, on the named channels and no other.
+
+    ``take_channels``: also those that another app answers on.
+    """
+
+    channels: list[str] = []
+    take_channels: bool = False
+
+    def spec_of(self, spec: AppSpec) -> AppSpec:
+        """``spec`` as it is developed. The channels that the code itself names stay with the app that people use."""
+        built_in = [channel for channel in spec.channels if channel.type != "resource"]
+        named = [ChannelSpec("resource", check_resource_name(name, "channel")) for name in dict.fromkeys(self.channels)]
+        return msgspec.structs.replace(spec, name=dev_app_name(spec.name), channels=[*built_in, *named])
 
 
 class DeployStatus(msgspec.Struct, tag="status", tag_field="type"):
@@ -161,13 +198,14 @@ class DeployDone(msgspec.Struct, tag="done", tag_field="type"):
 
 
 class DeployError(msgspec.Struct, tag="error", tag_field="type", omit_defaults=True):
-    """The version failed; what was live stays live. ``traceback`` is the app's own."""
+    """The version failed; what was live stays live. ``traceback`` is the app's own; ``status`` as of a response."""
 
     code: str
     message: str
     hint: str | None = None
     traceback: str = ""
     missing: list[Missing] = msgspec.field(default_factory=list)
+    status: int = 422
 
 
 DeployEvent = DeployStatus | DeployLog | DeployDone | DeployError
@@ -184,6 +222,36 @@ class LogLine(msgspec.Struct, omit_defaults=True):
     version: int = 0
     session_id: str = ""
     request_id: str = ""
+
+
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+"""Levels of a log line, from the least to the most urgent."""
+
+
+class LogFilter(msgspec.Struct, omit_defaults=True, frozen=True):
+    """Which lines of an app's log are wanted: those that fit all of what is given.
+
+    ``since`` in seconds since the epoch; ``level`` is the least urgent one; ``turn`` is a turn's id (``request_id``).
+    """
+
+    since: float | None = None
+    session: str | None = None
+    turn: str | None = None
+    version: int | None = None
+    level: str | None = None
+    stream: str | None = None
+
+
+EVERY_LINE = LogFilter()
+"""The filter that lets all lines through."""
+
+
+class BuildLog(msgspec.Struct):
+    """``GET /apps/{app}/logs/build``: what building a version's image printed; empty if it needed no build."""
+
+    app: str
+    version: int
+    text: str
 
 
 class LogPage(msgspec.Struct):

@@ -44,9 +44,11 @@ class Mount(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class Start(_Frame, tag="start"):
-    """The first frame: what to run. ``environment`` holds the app's secrets, so they are in no argv and no file.
+    """The first frame: what to import. ``environment`` holds the app's secrets, so they are in no argv and no file.
 
-    With ``import_only`` the runtime imports the app, says what it declares, and ends: no hook runs.
+    ``image`` is the folder of a built image, or empty; ``memory`` (MiB) and ``cpu`` (cores) are the limits of each
+    runtime. With ``only_look`` packages that are not there yet are passed over, and nothing runs. It is sent twice: to
+    what makes the sandbox, then to what runs in it.
     """
 
     app: str
@@ -54,14 +56,28 @@ class Start(_Frame, tag="start"):
     code_dir: str
     entry: str
     app_url: str = ""
-    user: AppUser | None = None
+    image: str = ""
     mounts: list[Mount] = []
     environment: dict[str, str] = {}
     isolation: str = "namespaces"
-    import_only: bool = False
+    memory: int = 512
+    cpu: float = 0.25
+    only_look: bool = False
 
     def __repr__(self) -> str:
         return f"Start(app={self.app!r}, version={self.version}, environment={{{', '.join(self.environment)}}})"
+
+
+class Fork(_Frame, tag="fork"):
+    """Make a runtime for one user. With the frame come four descriptors: its link, its life line, stdout and stderr."""
+
+    user: AppUser
+
+
+class Ping(_Frame, tag="ping"):
+    """Are you alive? Answered by ``Pong``, unless the app keeps its event loop from running."""
+
+    call_id: int
 
 
 class SessionState(msgspec.Struct, omit_defaults=True):
@@ -124,9 +140,20 @@ class Stop(_Frame, tag="stop"):
 
 
 class Ready(_Frame, tag="ready"):
-    """The app is imported and its ``boot`` hook has run."""
+    """The app is imported. ``cannot_fork`` says why no runtime may be forked from this process, if so."""
 
     spec: AppSpec
+    cannot_fork: str = ""
+
+
+class Booted(_Frame, tag="booted"):
+    """The ``boot`` hook of a runtime has run: it takes turns."""
+
+
+class Pong(_Frame, tag="pong"):
+    """The answer to a ``Ping``."""
+
+    call_id: int
 
 
 class Broken(_Frame, tag="broken"):
@@ -312,8 +339,8 @@ class Count(_Question, tag="count", frozen=True):
 
 
 Question = GetSecret | OpenPrompt | ReadFile | StoreFile | Insert | Find | Update | Delete | Count
-ToRuntime = Start | StartTurn | CancelTurn | CloseSession | DataRequest | Result | Stop
-ToGateway = Ready | Broken | TurnEvents | TurnEnded | DataResponse | SessionClosed | Logs | Call
+ToRuntime = Start | Fork | Ping | StartTurn | CancelTurn | CloseSession | DataRequest | Result | Stop
+ToGateway = Ready | Booted | Broken | Pong | TurnEvents | TurnEnded | DataResponse | SessionClosed | Logs | Call
 
 _encoder = msgspec.msgpack.Encoder()
 decode_to_runtime = msgspec.msgpack.Decoder(ToRuntime).decode

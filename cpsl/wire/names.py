@@ -7,11 +7,13 @@ a directory of the runtime.
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from posixpath import normpath
 from unicodedata import category, normalize
 
 from cpsl.errors import InvalidRequest
 
+_DEV = "-dev"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
@@ -34,6 +36,14 @@ def check_app_name(name: str) -> str:
         code="invalid_app_name",
         hint="Use 1 to 63 lower-case letters, digits and inner hyphens, like 'support-ops'.",
     )
+
+
+def dev_app_name(name: str) -> str:
+    """The name under which ``capsule serve`` deploys the app ``name``: one for each, as long as a name may be."""
+    if len(name) + len(_DEV) <= 63:
+        return name + _DEV
+    digest = sha256(name.encode()).hexdigest()[:6]
+    return f"{name[: 63 - len(_DEV) - 7].rstrip('-')}-{digest}{_DEV}"
 
 
 def check_resource_name(name: str, kind: str = "resource") -> str:

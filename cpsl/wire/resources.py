@@ -6,28 +6,53 @@ import msgspec
 
 
 class SecretsCreate(msgspec.Struct, omit_defaults=True):
-    """``POST /secrets``: all of them are stored, or none. ``overwrite`` replaces those that exist."""
+    """``POST /secrets``: all of them are stored, or none. ``overwrite`` replaces those that exist.
+
+    Apps that name one of them restart, but with ``stage``: then the new values are for what is deployed from now on.
+    """
 
     secrets: dict[str, str]
     overwrite: bool = False
+    stage: bool = False
 
     def __repr__(self) -> str:
         return f"SecretsCreate(secrets={{{', '.join(f'{name}: [secure]' for name in self.secrets)}}})"
 
 
-class Secret(msgspec.Struct):
-    """A secret as anyone may see it: never its value. ``digest`` tells two values apart and no more."""
+class Secret(msgspec.Struct, omit_defaults=True):
+    """A secret as anyone may see it: never its value. ``digest`` tells two values apart and no more.
+
+    ``staged_at``: when its newest value was staged; versions that were deployed earlier have the value before.
+    ``used_by``: the apps whose live version names it.
+    """
 
     name: str
     digest: str
     created_at: float
     updated_at: float
+    staged_at: float | None = None
+    used_by: list[str] = []
 
 
 class SecretList(msgspec.Struct):
-    """``GET /secrets``, and the answer of ``POST /secrets``."""
+    """``GET /secrets``."""
 
     secrets: list[Secret]
+
+
+class SecretsStored(msgspec.Struct, omit_defaults=True):
+    """The answer of ``POST /secrets``. ``restarted``: apps that get the new values now; ``notes`` are for people."""
+
+    secrets: list[Secret]
+    restarted: list[str] = []
+    notes: list[str] = []
+
+
+class SecretDeleted(msgspec.Struct, omit_defaults=True):
+    """The answer of ``DELETE /secrets/{name}``. ``restarted``: apps that go on without it."""
+
+    name: str
+    restarted: list[str] = []
 
 
 class NameOnly(msgspec.Struct):

@@ -217,7 +217,7 @@ def test_inline_channels_are_deprecated_and_take_secrets_only() -> None:
 
 def test_images(tmp_path: Any) -> None:
     listed = tmp_path / "requirements.txt"
-    listed.write_text("# comment\n\nhttpx>=0.28  # inline\n-e .\nopenai\n")
+    listed.write_text("# comment\n\nhttpx>=0.28  # inline\nopenai\n")
     assert cpsl.Image(python_packages=str(listed)).python_packages == ["httpx>=0.28", "openai"]
     with pytest.raises(FileNotFoundError):
         cpsl.Image(python_packages="nope.txt")

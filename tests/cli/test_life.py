@@ -126,7 +126,7 @@ def test_a_deploy_stops_before_it_sends_when_something_is_missing(live: Live, tm
 @pytest.mark.parametrize(
     ("source", "code", "told"),
     [
-        ("import nothing_of_that_name", 7, "ModuleNotFoundError"),
+        ("import cpsl, nothing_of_that_name\napp = cpsl.App(name='x')", 7, "ModuleNotFoundError"),
         ("def (", 7, "SyntaxError"),
         ("print('to stderr')\napp = 1 / 0", 7, "ZeroDivisionError"),
         ("app = 3", 2, "not a cpsl.App"),

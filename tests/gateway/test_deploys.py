@@ -94,6 +94,21 @@ def test_a_deploy_tells_what_it_does_and_where_the_app_is(gateway: GatewayProces
     assert "telling" in page.text
 
 
+def test_a_deploy_that_asks_for_other_things_than_the_one_before_gets_them(gateway: GatewayProcess) -> None:
+    with gateway.client() as client:
+        client.filesystems.create("other-things")
+        plain, mounted = answering("changing"), answering("changing", "mounted", "import os\n")
+        source = mounted["app.py"].replace('name="changing"', 'name="changing", filesystems={"/more": MORE}')
+        mounted["app.py"] = source.replace("app =", 'MORE = cpsl.FileSystem("other-things")\napp =').replace(
+            'reply("mounted")', 'reply(str(os.path.isdir("/more")))'
+        )
+        answers = []
+        for project in (plain, mounted, mounted, plain):
+            assert isinstance([*client.deploys.create(archive(project), "app.py:app", app="changing")][-1], DeployDone)
+            answers.append(ask(gateway, "changing"))
+    assert answers == ["first", "True", "True", "first"]
+
+
 def test_what_is_printed_at_import_is_streamed(gateway: GatewayProcess) -> None:
     talk = "import sys\nprint('first line')\nprint('second', file=sys.stderr)\nprint('no end', end='')\n"
     events = deploy(gateway, answering("printing", before=talk))
@@ -143,8 +158,8 @@ BROKEN = [
     ("import nowhere_to_be_found\n", "import_failed", "ModuleNotFoundError"),
     ("import sys; sys.exit(3)\n", "import_failed", "SystemExit: 3"),
     ("import cpsl\ncpsl.App(name='Not A Name')\n", "import_failed", "cannot name an app"),
-    ("import os; os._exit(3)\n", "runtime_lost", ""),
-    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n", "runtime_lost", ""),
+    ("import os; os._exit(3)\n", "import_failed", ""),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n", "import_failed", ""),
 ]
 
 
@@ -157,6 +172,15 @@ def test_what_fails_to_import_leaves_the_live_version_live(
     assert error.code == code
     assert last in error.traceback.splitlines()[-1] if last else not error.traceback
     assert ask(gateway, "steady") == "first"
+
+
+@pytest.mark.parametrize(
+    ("line", "how"),
+    [("os._exit(3)", "exit status 3"), ("os.kill(os.getpid(), 9)", "SIGKILL"), ("os.abort()", "SIGABRT")],
+)
+def test_an_import_that_ends_its_process_says_how(gateway: GatewayProcess, line: str, how: str) -> None:
+    error = failed(gateway, answering("ending", before=f"import os\nprint('last words', flush=True)\n{line}\n"))
+    assert how in error.message
 
 
 def test_the_traceback_is_the_users_own(gateway: GatewayProcess) -> None:
@@ -346,8 +370,8 @@ def test_an_interrupted_upload_leaves_nothing(gateway: GatewayProcess) -> None:
     wait_for(lambda: debris(gateway) == before)
 
 
-def wait_for(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+def wait_for(happened: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
     while not happened() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert happened()
@@ -416,7 +440,7 @@ def test_kill_in_the_middle_of_a_deploy(own_gateway: GatewayProcess) -> None:
     (kept,) = debris(own_gateway)[0]
     slow = "import time\nprint('here')\ntime.sleep(30)\n"
     with own_gateway.client() as client:
-        events = client.deploys.create(archive(answering("survivor", "second", slow)), "app.py:app")
+        events = client.deploys.create(archive(answering("survivor", "second", slow)), "app.py:app", app="survivor")
         while not isinstance(next(events), DeployLog):
             pass
         assert len(debris(own_gateway)[0]) == 2

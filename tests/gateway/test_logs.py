@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import cpsl
-from cpsl.wire.apps import LogLine
+from cpsl.wire.apps import BuildLog, LogFilter, LogLine
 from tests.support.bench import run
 from tests.support.gateway import GatewayProcess
 
@@ -132,6 +133,80 @@ def test_pages_that_cannot_be(bench: GatewayProcess, query: str) -> None:
         response = http.get(f"/apps/workbench/logs?{query}")
     assert response.status_code == 422
     assert response.json()["code"] == "invalid_request"
+
+
+def test_a_page_of_what_is_wanted(bench: GatewayProcess) -> None:
+    with bench.client() as client:
+        before = time.time()
+        first = client.chat("workbench", SPEAK.strip())
+        second = client.chat("workbench", "print('wanted'); return 0", first.session_id)
+        other = client.chat("workbench", "print('of another'); return 0")
+        for answer, count in ((first, 8), (second, 1), (other, 1)):
+            of_turn(client, answer.request_id, count)
+
+        def found(**wanted: Any) -> list[str]:
+            lines = client.apps.logs("workbench", wanted=LogFilter(**wanted))
+            return [line.message for line in lines if line.timestamp >= before]
+
+        assert found(turn=second.request_id) == ["wanted"]
+        assert found(session=first.session_id)[-2:] == ["no end", "wanted"]
+        assert found(level="warning", turn=first.request_id) == ["mine: careful now", "mine: bad"]
+        assert found(level="error", session=first.session_id) == ["mine: bad"]
+        assert found(stream="stderr", turn=first.request_id) == ["err", "mine: careful now", "mine: bad"]
+        assert found(version=1, turn=other.request_id) == ["of another"]
+        assert found(version=2) == found(since=time.time() + 60) == found(turn="trn_nobodys") == []
+        everything = client.apps.logs("workbench", wanted=LogFilter(since=before))
+        assert len(everything) == 10
+        assert client.apps.logs("workbench", 1, everything[0].id, LogFilter(stream="stderr"))[0].message == "err"
+
+
+@pytest.mark.parametrize("query", ["level=loud", "stream=stdin", "since=yesterday", "version=v1"])
+def test_filters_that_cannot_be(bench: GatewayProcess, query: str) -> None:
+    with bench.http() as http:
+        assert http.get(f"/apps/workbench/logs?{query}").status_code == 422
+
+
+def test_following_what_is_wanted(bench: GatewayProcess) -> None:
+    with bench.client() as client, bench.client() as other:
+        followed = other.apps.follow_logs("workbench", 1, LogFilter(level="error"))
+        code = "import logging\nprint('noise')\nlogging.getLogger('mine').error('LINE')\nreturn 0"
+        client.chat("workbench", code.replace("LINE", "first"))
+        assert next(line for line in followed if "first" in line.message)
+        client.chat("workbench", "for n in range(300): print('noise', n)\nreturn 0")
+        began = time.monotonic()
+        client.chat("workbench", code.replace("LINE", "second"))
+        assert next(followed).message == "mine: second"
+        assert time.monotonic() - began < 2
+
+
+def test_an_app_without_an_image_has_no_build_log(bench: GatewayProcess) -> None:
+    with bench.client() as client:
+        assert client.apps.build_log("workbench") == BuildLog("workbench", 1, "")
+        with pytest.raises(cpsl.NotFound):
+            client.apps.build_log("workbench", 99)
+
+
+def test_a_log_is_bounded_by_its_size(own_gateway: GatewayProcess) -> None:
+    loud = """
+import cpsl
+app = cpsl.App(name="loud")
+
+@app.message()
+async def handle(session, msg):
+    for number in range(int(msg.text)):
+        print(number, "x" * 16_000)
+    await session.reply("done")
+"""
+    (own_gateway.home / "loud.py").write_text(loud)
+    own_gateway.deploy(own_gateway.home / "loud.py")
+    with own_gateway.client() as client:
+        for _ in range(3):
+            client.chat("loud", "500")
+            lines_when(client, lambda lines: lines[-1].message.startswith("499 "), "loud")
+        lines = client.apps.logs("loud", limit=10_000)
+    size = sum(len(line.message) for line in lines)
+    assert 8 * 1024 * 1024 < size <= 18 * 1024 * 1024 + 2_000_000
+    assert lines[-1].message.startswith("499 ")
 
 
 def test_following_gives_the_last_lines_then_those_that_come(bench: GatewayProcess) -> None:

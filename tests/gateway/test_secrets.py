@@ -66,6 +66,18 @@ def test_overwrite_replaces_and_says_so_by_the_digest(http: httpx.Client) -> Non
     assert second[1]["digest"] == first["digest"]
 
 
+def test_the_same_value_again_is_no_change_and_no_conflict(http: httpx.Client) -> None:
+    first = _create(http, {"KEY": "same"}).json()["secrets"]
+    assert _create(http, {"KEY": "same"}).json()["secrets"] == first
+    assert _create(http, {"KEY": "same"}, overwrite=True).json()["secrets"] == first
+    assert _create(http, {"KEY": "other"}).status_code == 409
+
+
+def test_a_value_too_short_to_be_masked_is_noted(http: httpx.Client) -> None:
+    made = _create(http, {"PIN": "123", "LONG_ENOUGH": "1234"}).json()
+    assert made["notes"] == ["PIN has fewer than 4 characters: it is not masked in logs"]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -119,7 +131,8 @@ def test_the_longest_values_and_many_lines_are_taken(http: httpx.Client) -> None
 
 def test_a_deleted_secret_is_gone(http: httpx.Client) -> None:
     _create(http, {"KEY": "x"})
-    assert http.delete("/secrets/KEY").status_code == 204
+    done = http.delete("/secrets/KEY")
+    assert (done.status_code, done.json()) == (200, {"name": "KEY"})
     gone = http.delete("/secrets/KEY")
     assert (gone.status_code, gone.json()["code"]) == (404, "not_found")
     assert _names(http) == []

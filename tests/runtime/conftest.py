@@ -2,20 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cpsl.wire import frames
 from tests.runtime.host import Host, no_answers, running
 
 APPS = Path(__file__).parent / "apps"
 Drive = Callable[[Host], Coroutine[Any, Any, None]]
-
-PROBE = "from cpsl.runtime import sandbox; sandbox.enter(sandbox.plan('/usr', []))"
 
 
 def at_boot(question: Any) -> Any:
@@ -23,11 +20,18 @@ def at_boot(question: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def namespaces() -> str:
+def namespaces(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Skips where this kernel does not let a process make namespaces."""
-    tried = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True)
-    if tried.returncode:
-        pytest.skip(f"no namespaces here: {tried.stderr.strip().splitlines()[-1]}")
+    folder = tmp_path_factory.mktemp("probe")
+    (folder / "app.py").write_text('import cpsl\napp = cpsl.App(name="probe")\n')
+
+    async def go() -> Any:
+        async with running(folder, isolation="namespaces") as host:
+            return host.first.result()
+
+    told = asyncio.run(go())
+    if isinstance(told, frames.Broken):
+        pytest.skip(told.message)
     return "namespaces"
 
 

@@ -36,14 +36,16 @@ class Turn:
 
 
 class Host:
-    """The host's end of the link."""
+    """The host's end of the link to one runtime. ``pid`` is its process 1, or its only one without a sandbox."""
 
-    def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket, answers: Answers) -> None:
-        self.process = process
+    def __init__(self, sock: socket.socket, answers: Answers) -> None:
+        self.pid = 0
+        self.ready: frames.Ready | None = None
         self.logs: list[frames.LogRecord] = []
         self.turns: dict[str, Turn] = {}
         self.questions: list[Any] = []
-        self.first: asyncio.Future[frames.Ready | frames.Broken] = asyncio.get_running_loop().create_future()
+        self.first: asyncio.Future[frames.Ready | frames.Booted | frames.Broken]
+        self.first = asyncio.get_running_loop().create_future()
         self.paused = asyncio.Event()
         self.paused.set()
         self._sock = sock
@@ -83,9 +85,11 @@ class Host:
         await self.send(frames.DataRequest(call_id, name, params or {}, **more))
         return await asyncio.wait_for(answer, 10)
 
-    async def until_exit(self, seconds: float = 5) -> int:
-        """The exit status, once the process has ended."""
-        return await asyncio.to_thread(self.process.wait, seconds)
+    async def until_exit(self, seconds: float = 5) -> None:
+        """Return once the process has ended."""
+        async with asyncio.timeout(seconds):
+            while _is_alive(self.pid):
+                await asyncio.sleep(0.01)
 
     async def until_logged(self, text: str) -> frames.LogRecord:
         """The first log line with ``text`` in it, once it is there."""
@@ -95,6 +99,12 @@ class Host:
                     if text in record.message:
                         return record
                 await asyncio.sleep(0.01)
+
+    def fork(self, user: frames.AppUser, descriptors: list[int]) -> None:
+        """Ask a zygote for a runtime. The last two descriptors, its output, are closed here."""
+        socket.send_fds(self._sock, [frames.encode(frames.Fork(user))], descriptors)
+        for descriptor in descriptors[2:]:
+            os.close(descriptor)
 
     def hang_up(self) -> None:
         """Close the link, as the kernel does when the gateway dies."""
@@ -117,7 +127,7 @@ class Host:
 
     def _take(self, frame: frames.ToGateway) -> None:
         match frame:
-            case frames.Ready() | frames.Broken():
+            case frames.Ready() | frames.Booted() | frames.Broken():
                 self.first.set_result(frame)
             case frames.TurnEvents():
                 self.turns[frame.request_id].events += frame.events
@@ -147,18 +157,32 @@ def no_answers(question: Any) -> Any:
     return frames.CallError("not_found", f"no answer to {type(question).__name__}")
 
 
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 @asynccontextmanager
-async def running(
+async def imported(
     code: str | Path, *, answers: Answers = no_answers, isolation: str = "none", **start: Any
 ) -> AsyncIterator[Host]:
-    """The runtime of the app in folder ``code``, after its first frame (see ``host.first``)."""
+    """The zygote of the app in folder ``code``, after its first frame (see ``host.first``)."""
     ours, theirs = socket.socketpair()
-    argv = [sys.executable, "-m", "cpsl.runtime", "--fd", str(theirs.fileno())]
+    hung_up, lifeline = os.pipe()
+    options = ["--fd", str(theirs.fileno()), "--lifeline", str(hung_up)]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(argv, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cpsl.runtime", "--launch", *options],
+        pass_fds=[theirs.fileno(), hung_up],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
     theirs.close()
+    os.close(hung_up)
     ours.setblocking(False)
-    host = Host(process, ours, answers)
+    host = Host(ours, answers)
     reading = asyncio.ensure_future(host.read())
     entry = start.pop("entry", "app.py:app")
     frame = frames.Start(
@@ -166,10 +190,56 @@ async def running(
     )
     try:
         await host.send(frame)
+        await host.send(frame)
         await asyncio.wait_for(asyncio.shield(host.first), 20)
         yield host
     finally:
         reading.cancel()
         ours.close()
-        process.kill()
+        os.close(lifeline)
         await asyncio.to_thread(process.wait)
+
+
+@asynccontextmanager
+async def running(
+    code: str | Path, *, answers: Answers = no_answers, user: frames.AppUser | None = None, **start: Any
+) -> AsyncIterator[Host]:
+    """A runtime of the app in folder ``code``, after its first frame; or the zygote, if that is as far as it came."""
+    async with imported(code, answers=answers, **start) as zygote:
+        if isinstance(zygote.first.result(), frames.Broken):
+            yield zygote
+            return
+        async with forked(zygote, user or frames.AppUser("usr_0"), answers) as host:
+            yield host
+
+
+@asynccontextmanager
+async def forked(zygote: Host, user: frames.AppUser, answers: Answers = no_answers) -> AsyncIterator[Host]:
+    """A runtime for one user, after its first frame."""
+    ours, link = socket.socketpair()
+    life, their_life = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    with link, their_life:
+        zygote.fork(user, [link.fileno(), their_life.fileno(), os.dup(1), os.dup(2)])
+    host = Host(ours, answers)
+    reading = asyncio.ensure_future(host.read())
+    try:
+        _, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, life, 64, 1)
+        host.pid = pid_of(descriptors[0])
+        life.send(b"!")
+        await asyncio.wait_for(asyncio.shield(host.first), 20)
+        told = zygote.first.result()
+        host.ready = told if isinstance(told, frames.Ready) else None
+        host.logs[:0] = zygote.logs
+        host.questions[:0] = zygote.questions
+        yield host
+    finally:
+        reading.cancel()
+        ours.close()
+        life.close()
+
+
+def pid_of(pidfd: int) -> int:
+    """The process that a descriptor stands for, which is closed."""
+    with os.fdopen(pidfd), open(f"/proc/self/fdinfo/{pidfd}") as file:
+        return int(next(line for line in file if line.startswith("Pid:")).split()[1])

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,19 +27,13 @@ def test_the_app_sees_its_mount_and_the_machine_does_not(demo: Demo, tmp_path: P
     demo(steps, isolation=namespaces, mounts=[frames.Mount(str(source), "/data")])
 
 
-def _python_in(folder: str) -> set[str]:
-    """What the app sees in a folder because the interpreter, or this checkout, happens to lie there."""
-    needed = (Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parents[2])
-    return {path.parts[2] for path in needed if path.is_relative_to(folder)}
-
-
 def test_nothing_else_can_be_seen_or_written(demo: Demo, tmp_path: Path, namespaces: str) -> None:
     readable = tmp_path / "ro"
     readable.mkdir()
 
     async def steps(host: Host) -> None:
         assert (await host.turn("ls /app")).text == "app.py"
-        assert (await host.turn("ls /tmp")).text.split() == sorted(_python_in("/tmp"))
+        assert (await host.turn("ls /tmp")).text == ""
         assert (await host.turn("write /tmp/x")).text == "written"
         assert (await host.turn("write /home/app/x")).text == "written"
         for path in ("/x", "/app/x", "/usr/x", "/etc/x", "/ro/x", "/dev/x", "/proc/sys/kernel/hostname"):
@@ -96,7 +89,7 @@ def test_the_tutorials_full_example(code: Code, tmp_path: Path, namespaces: str)
             mounts=mounts,
             environment={"OPENAI_API_KEY": "sk-1"},
         ) as host:
-            assert isinstance(host.first.result(), frames.Ready)
+            assert isinstance(host.first.result(), frames.Booted)
             await talk(host, reports)
 
     asyncio.run(go())

@@ -19,9 +19,14 @@ HELLO = 'import cpsl\nprint("imported")\napp = cpsl.App(name="hello", image=cpsl
 
 
 def first(folder: Path, **start: Any) -> frames.Ready | frames.Broken:
+    """What the import told, and then, if it went well, the boot hook."""
+
     async def go() -> frames.Ready | frames.Broken:
         async with running(folder, **start) as host:
-            return host.first.result()
+            told = host.first.result()
+            ready = told if isinstance(told, frames.Broken) else host.ready
+            assert ready is not None
+            return ready
 
     return asyncio.run(go())
 
@@ -56,7 +61,7 @@ def test_wrong_entry_points(code: Code, entry: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("source", "says"),
     [("import cpsl\nx = 1 / 0\n", "ZeroDivisionError"), ("def broken(:\n", "SyntaxError"),
-     ("import sys\nsys.exit(2)\n", "SystemExit"), ("import not_there\n", "ModuleNotFoundError"),
+     ("import sys\nsys.exit(2)\n", "SystemExit"), ("import json.not_there\n", "ModuleNotFoundError"),
      ("import cpsl\napp = cpsl.App(name='Bad Name')\n", "cannot name an app")],
 )  # fmt: skip
 def test_import_failures_show_the_apps_own_frames(code: Code, source: str, says: str) -> None:
@@ -69,6 +74,18 @@ def test_import_failures_show_the_apps_own_frames(code: Code, source: str, says:
     broken = first(folder)
     assert isinstance(broken, frames.Broken)
     assert broken.code == "import_failed"
+
+
+def test_a_package_that_is_not_here_yet_is_passed_over_by_a_look_and_missed_by_an_import(code: Code) -> None:
+    use = (
+        "from not_there import nn, tool\nimport not_there.deep as deep\n@tool\ndef f(): ...\nclass M(nn.Module): ...\n"
+    )
+    folder = code(use + "x: nn.A | None = deep.b(1)[2]\n" + HELLO)
+    status, told, _ = describe(folder, "app.py:app")
+    assert (status, told["name"]) == (0, "hello")
+    broken = first(folder)
+    assert isinstance(broken, frames.Broken)
+    assert "No module named 'not_there'" in broken.message
 
 
 def test_modules_beside_the_file_and_files_below_the_root_are_found(code: Code) -> None:
@@ -123,7 +140,10 @@ def test_mounts_need_the_sandbox(code: Code, tmp_path: Path) -> None:
 
 def test_a_socket_that_says_nothing_ends_the_process() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cpsl.runtime", "--fd", "0"], stdin=subprocess.DEVNULL, capture_output=True, cwd=ROOT
+        [sys.executable, "-m", "cpsl.runtime", "--launch", "--fd", "0", "--lifeline", "0"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=ROOT,
     )
     assert done.returncode != 0
 

@@ -11,6 +11,7 @@ from litestar.params import Body
 
 from cpsl.gateway.accounts.devices import Devices, TokenRefused
 from cpsl.gateway.accounts.service import Accounts, Actor
+from cpsl.gateway.settings import Settings
 from cpsl.wire.accounts import (
     Account,
     AccountCreate,
@@ -53,9 +54,11 @@ async def finish_device_login(data: Form, devices: Devices) -> DeviceToken:
 
 
 @get("/me")
-async def me(actor: Actor, accounts: Accounts) -> Me:
+async def me(actor: Actor, accounts: Accounts, settings: Settings) -> Me:
     """Who this token is."""
-    return await accounts.me(actor)
+    found = await accounts.me(actor)
+    found.isolation = settings.isolation
+    return found
 
 
 @get("/tokens")

@@ -6,18 +6,25 @@ import asyncio
 import logging
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from cpsl import bundle
-from cpsl.engine.protocol import AppBroken, Engine
-from cpsl.errors import CapsuleError, GatewayError, InvalidRequest
+from cpsl.engine.protocol import AppBroken
+from cpsl.errors import CapsuleError, InvalidRequest, NotFound
 from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.service import Apps, VersionRef
+from cpsl.gateway.apps.development import check_channels
+from cpsl.gateway.apps.importing import Importer
+from cpsl.gateway.apps.retention import Retention
+from cpsl.gateway.apps.service import Apps, VersionRef, named_secrets
 from cpsl.gateway.channels.service import Channels
 from cpsl.gateway.files.service import FileSystems
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
+from cpsl.wire.accounts import NO_ISOLATION
 from cpsl.wire.apps import (
     AppSpec,
     DeployCheck,
@@ -26,17 +33,20 @@ from cpsl.wire.apps import (
     DeployEvent,
     DeployLog,
     DeployStatus,
+    Development,
     ImageSpec,
     Missing,
+    MountSpec,
 )
-from cpsl.wire.frames import GetSecret, LogRecord, Question, Start
+from cpsl.wire.frames import Start
 from cpsl.wire.ids import new_id
-from cpsl.wire.names import check_secret_name
+from cpsl.wire.names import check_app_name, check_secret_name
 from cpsl.wire.resources import CHANNEL_CREDENTIALS
 
 log = logging.getLogger("cpsl.gateway.deploys")
-_NO_IMAGES = "Note: images are not built yet; the app runs with the packages of the gateway's own environment"
 Report = Callable[[DeployEvent], None]
+Needs = tuple[ImageSpec, list[MountSpec], list[str]]
+"""What has to be there before an app can be imported."""
 
 
 class Refused(InvalidRequest):
@@ -50,23 +60,41 @@ class Refused(InvalidRequest):
         self.missing = missing
 
 
+class Wanted(NamedTuple):
+    """What is to become of an archive: ``secrets`` are those that must be there when ``entry`` is imported.
+
+    ``app`` is what the client believes the app's name to be, or empty.
+    """
+
+    entry: str
+    app: str
+    secrets: list[str]
+    development: Development | None = None
+
+    def spec_of(self, declared: AppSpec) -> AppSpec:
+        """The app as it goes live, of what it declares."""
+        return declared if self.development is None else self.development.spec_of(declared)
+
+
 class Deploys:
     """Makes versions out of archives."""
 
     def __init__(
         self,
         apps: Apps,
-        engine: Engine,
         secrets: Secrets,
         filesystems: FileSystems,
         channels: Channels,
+        importer: Importer,
+        retention: Retention,
         settings: Settings,
     ) -> None:
         self._apps = apps
-        self._engine = engine
         self._secrets = secrets
         self._filesystems = filesystems
         self._channels = channels
+        self._importer = importer
+        self._retention = retention
         self._settings = settings
         self._running: set[asyncio.Task[None]] = set()
 
@@ -77,13 +105,13 @@ class Deploys:
         channels = {channel.name for channel in await self._channels.all(workspace_id)}
         return DeployCheck(
             [
-                *(_secret(name) for name in _needed_secrets(spec) if name not in secrets),
+                *(_secret(name) for name in named_secrets(spec) if name not in secrets),
                 *(_filesystem(mount.name) for mount in spec.mounts if mount.name not in filesystems),
                 *(_channel(each.name) for each in spec.channels if each.name and each.name not in channels),
             ]
         )
 
-    def deploy(self, actor: Actor, archive: Path, entry: str, secrets: list[str]) -> AsyncIterator[DeployEvent]:
+    def deploy(self, actor: Actor, archive: Path, wanted: Wanted) -> AsyncIterator[DeployEvent]:
         """Deploy an archive, which is taken over; yields what happens, last a ``done`` or an ``error``.
 
         The deploy goes on when nobody looks any more.
@@ -92,7 +120,12 @@ class Deploys:
         taken = archive.with_name(f"{version_id}.tar.gz")
         os.replace(archive, taken)
         events: asyncio.Queue[DeployEvent | None] = asyncio.Queue()
-        task = asyncio.create_task(self._deploy(actor, taken, entry, secrets, version_id, events.put_nowait))
+
+        def report(event: DeployEvent) -> None:
+            if not task.done():  # what the imported app prints later has no reader here
+                events.put_nowait(event)
+
+        task = asyncio.create_task(self._deploy(actor, taken, wanted, version_id, report))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         task.add_done_callback(lambda _: events.put_nowait(None))
@@ -103,67 +136,111 @@ class Deploys:
         if self._running:
             await asyncio.wait(self._running, timeout=timeout)
 
-    async def _deploy(
-        self, actor: Actor, archive: Path, entry: str, secrets: list[str], version_id: str, report: Report
-    ) -> None:
+    async def _deploy(self, actor: Actor, archive: Path, wanted: Wanted, version_id: str, report: Report) -> None:
         last: DeployEvent
         try:
-            ref = await self._make(actor, archive, entry, secrets, version_id, report)
+            ref = await self._make(actor, archive, wanted, version_id, report)
             last = DeployDone(ref.app, ref.number, self._apps.url(ref.app))
         except Exception as error:
+            await self._importer.forget(version_id)
             await asyncio.to_thread(shutil.rmtree, self._apps.folder(version_id), ignore_errors=True)
             last = _failure(error)
         finally:
             archive.unlink(missing_ok=True)
         report(last)  # once this is read nothing of the deploy is left lying about
 
-    async def _make(
-        self, actor: Actor, archive: Path, entry: str, secrets: list[str], version_id: str, report: Report
-    ) -> VersionRef:
+    async def _make(self, actor: Actor, archive: Path, wanted: Wanted, version_id: str, report: Report) -> VersionRef:
         folder = self._apps.folder(version_id)
+        if self._settings.isolation == "none":
+            report(DeployStatus(f"Warning: {NO_ISOLATION}"))
         report(DeployStatus("Unpacking"))
         await asyncio.to_thread(_unpack, archive, folder, self._settings.max_bundle_bytes)
-        report(DeployStatus(f"Importing {entry}"))
-        spec = await self._inspect(actor, folder, entry, secrets, report)
-        missing = (await self.check(actor.workspace_id, spec)).missing
-        if missing:
-            raise Refused(missing)
-        if spec.image != ImageSpec():
-            report(DeployStatus(_NO_IMAGES))
-        return await self._apps.activate(actor.workspace_id, version_id, entry, spec)
-
-    async def _inspect(self, actor: Actor, folder: Path, entry: str, secrets: list[str], report: Report) -> AppSpec:
-        def on_log(records: list[LogRecord]) -> None:
-            for record in records:
-                report(DeployLog(record.message))
-
-        async def answer(question: Question) -> str:
-            return await self._answer_import(actor, question)
-
-        named = [check_secret_name(name) for name in secrets]
+        named = [check_secret_name(name) for name in wanted.secrets]
         start = Start(
             app="",
             version=0,
             code_dir=str(folder),
-            entry=entry,
+            entry=wanted.entry,
             environment=await self._secrets.open(actor.workspace_id, named),
             isolation=self._settings.isolation,
-            import_only=True,
         )
-        return await self._engine.inspect(start, answer, on_log)
+        ref = await self._bring_up(actor, version_id, wanted, start, report)
+        self._retention.tidy()
+        return ref
 
-    async def _answer_import(self, actor: Actor, question: Question) -> str:
-        """While it is imported an app may read secrets, which whoever deploys could read by deploying; no more."""
-        if not isinstance(question, GetSecret):
-            raise GatewayError(
-                "the app asked the gateway for something while it was imported",
-                code="not_running_yet",
-                hint="Do this in @app.boot() or in a handler.",
-            )
-        values = await self._secrets.open(actor.workspace_id, [question.name])
-        if question.name not in values:
-            raise Refused([_secret(question.name)])
-        return values[question.name]
+    async def _bring_up(
+        self, actor: Actor, version_id: str, wanted: Wanted, start: Start, report: Report
+    ) -> VersionRef:
+        """Import the version, first with what the live one asks for: mostly that is the same, and saves a look."""
+        before = await self._live_spec(actor, wanted)
+        if before is not None:
+            with suppress(Refused):
+                try:
+                    return await self._import(actor, version_id, wanted, before, report)
+                except AppBroken:
+                    if await self._asks_for(version_id, actor, start) in (None, _needs(before)):
+                        raise
+        spec = wanted.spec_of(await self._look(actor, version_id, start, report))
+        return await self._import(actor, version_id, wanted, spec, report)
+
+    async def _live_spec(self, actor: Actor, wanted: Wanted) -> AppSpec | None:
+        if not wanted.app:
+            return None
+        try:
+            name = wanted.spec_of(AppSpec(check_app_name(wanted.app))).name
+            return (await self._apps.live(actor.workspace_id, name)).spec
+        except (InvalidRequest, NotFound):
+            return None
+
+    async def _look(self, actor: Actor, version_id: str, start: Start, report: Report) -> AppSpec:
+        """What the app declares. What it prints now it will print again when it is imported in earnest."""
+        printed: list[str] = []
+        try:
+            return await self._importer.look(actor.workspace_id, version_id, start, printed.append)
+        except AppBroken:
+            for line in printed:
+                report(DeployLog(line))
+            raise
+
+    async def _asks_for(self, version_id: str, actor: Actor, start: Start) -> Needs | None:
+        """What the app asks for, without a word; None if even a look at it fails."""
+        try:
+            return _needs(await self._importer.look(actor.workspace_id, version_id, start, lambda _: None))
+        except AppBroken:
+            return None
+
+    async def _import(
+        self, actor: Actor, version_id: str, wanted: Wanted, declared: AppSpec, report: Report
+    ) -> VersionRef:
+        """Import the version with all that it asks for, and make it live once it has answered.
+
+        What an app declares may depend on what it finds, so the look before may have been wrong: then once more.
+        """
+        entry, is_dev = wanted.entry, wanted.development is not None
+
+        def on_line(line: str) -> None:
+            report(DeployLog(line))
+
+        while True:
+            if wanted.development is not None:
+                await check_channels(self._apps, actor.workspace_id, declared, wanted.development)
+            missing = (await self.check(actor.workspace_id, declared)).missing
+            if missing:
+                raise Refused(missing)
+            candidate = VersionRef("", declared.name, actor.workspace_id, 0, version_id, entry, declared, time.time())
+            if not self._importer.has_image(declared):
+                report(DeployStatus("Building the image"))
+            start = await self._apps.start_frame(candidate, on_line)
+            report(DeployStatus(f"Importing {entry}"))
+            found = await self._importer.make_ready(candidate, start, on_line)
+            spec = wanted.spec_of(found)
+            if _needs(spec) == _needs(declared):
+                return await self._apps.activate(actor.workspace_id, version_id, entry, spec, is_dev=is_dev)
+            declared = spec
+
+
+def _needs(spec: AppSpec) -> Needs:
+    return spec.image, spec.mounts, spec.secrets
 
 
 async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterator[DeployEvent]:
@@ -176,7 +253,7 @@ def _failure(error: Exception) -> DeployError:
         return DeployError(error.code, error.message, error.hint, missing=error.missing)
     if isinstance(error, CapsuleError):
         traceback = error.traceback if isinstance(error, AppBroken) else ""
-        return DeployError(error.code, error.message, error.hint, traceback)
+        return DeployError(error.code, error.message, error.hint, traceback, status=error.status)
     log.error("a deploy failed", exc_info=error)
     return DeployError("internal_error", "the gateway failed to deploy this", "See: capsule gateway logs")
 
@@ -184,12 +261,6 @@ def _failure(error: Exception) -> DeployError:
 def _unpack(archive: Path, folder: Path, limit: int) -> None:
     folder.parent.mkdir(exist_ok=True)
     bundle.unpack(archive, folder, bundle.Limits(total_bytes=limit))
-
-
-def _needed_secrets(spec: AppSpec) -> list[str]:
-    by_integrations = [name for each in spec.integrations for name in (each.client_id, each.client_secret) if name]
-    by_channels = [name for each in spec.channels for name in each.config.values()]
-    return list(dict.fromkeys([*spec.secrets, *spec.references, *by_integrations, *by_channels]))
 
 
 def _secret(name: str) -> Missing:

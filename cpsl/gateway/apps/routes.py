@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
@@ -13,17 +13,33 @@ from litestar.response import Stream
 
 from cpsl.errors import InvalidRequest
 from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.deploys import Deploys
+from cpsl.gateway.apps.deploys import Deploys, Wanted
 from cpsl.gateway.apps.logs import AppLogs
+from cpsl.gateway.apps.rollbacks import Rollbacks
 from cpsl.gateway.apps.service import Apps
 from cpsl.gateway.bell import Bell, wait_for
 from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.files.transfer import received
 from cpsl.gateway.http import sse
 from cpsl.gateway.settings import Settings
-from cpsl.wire.apps import App, AppList, AppSpec, DeployCheck, DeployEvent, LogPage, VersionList
+from cpsl.wire.apps import (
+    App,
+    AppList,
+    AppSpec,
+    BuildLog,
+    DeployCheck,
+    DeployEvent,
+    Development,
+    LogFilter,
+    LogPage,
+    Rollback,
+    RolledBack,
+    VersionList,
+)
 
 _ARCHIVE_OVERHEAD = 64 * 1024 * 1024  # headers of the archive, and data that does not compress
+Level = Literal["debug", "info", "warning", "error", "critical"]
+Channel = Literal["stdout", "stderr", "system"]
 Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
 
 
@@ -54,6 +70,12 @@ async def list_versions(app: str, actor: Actor, apps: Apps) -> VersionList:
     return VersionList(await apps.versions(actor.workspace_id, app))
 
 
+@post("/apps/{app:str}/rollback", status_code=200)
+async def roll_back(app: str, data: Rollback, actor: Actor, rollbacks: Rollbacks) -> RolledBack:
+    """Make an earlier version the live one, once it has come up. Turns in flight end in the version they began in."""
+    return await rollbacks.roll_back(actor.workspace_id, app, data.version)
+
+
 @get("/apps/{app:str}/logs")
 async def get_logs(
     app: str,
@@ -65,25 +87,52 @@ async def get_logs(
     limit: Limit = 100,
     after: int | None = None,
     follow: bool = False,
+    since: float | None = None,
+    session: str | None = None,
+    turn: str | None = None,
+    version: int | None = None,
+    level: Level | None = None,
+    stream: Channel | None = None,
 ) -> Response[LogPage] | Stream:
-    """The last lines of an app's log; with ``follow``, then those that come, as server-sent events."""
+    """The last lines of an app's log; with ``follow``, then those that come, as server-sent events.
+
+    All that is given must fit: ``since`` (seconds since the epoch), ``level`` (the least urgent one), and so on.
+    """
     found = await apps.get(actor.workspace_id, app)
+    wanted = LogFilter(since, session, turn, version, level, stream)
     if follow:
-        return sse.stream(_follow(app_logs, found.id, limit, after, settings.heartbeat, closing))
-    return Response(LogPage(await app_logs.page(found.id, limit, after)))
+        return sse.stream(_follow(app_logs, found.id, limit, after, wanted, settings.heartbeat, closing))
+    return Response(LogPage(await app_logs.page(found.id, limit, after, wanted)))
+
+
+@get("/apps/{app:str}/logs/build")
+async def get_build_log(app: str, actor: Actor, apps: Apps, version: int | None = None) -> BuildLog:
+    """What building the image of a version (of the live one) printed."""
+    live = await apps.live(actor.workspace_id, app)
+    wanted = live if version is None else await apps.version(live.app_id, version)
+    return BuildLog(wanted.app, wanted.number, apps.build_log(wanted))
 
 
 async def _follow(
-    app_logs: AppLogs, app_id: str, limit: int, after: int | None, heartbeat: float, closing: Bell
+    app_logs: AppLogs,
+    app_id: str,
+    limit: int,
+    after: int | None,
+    wanted: LogFilter,
+    heartbeat: float,
+    closing: Bell,
 ) -> AsyncIterator[bytes]:
     while not closing.has_rung:
         changed = app_logs.changed(app_id)
-        lines = await app_logs.page(app_id, limit, after)
+        newest = await app_logs.newest(app_id)
+        lines = await app_logs.page(app_id, limit, after, wanted)
         for line in lines:
-            after = line.id
             yield sse.message("log", msgspec.json.encode(line), line.id)
-        after = after or 0
-        if not lines and not await wait_for(changed, closing, timeout=heartbeat):
+        # Lines that are not wanted are looked at once; of a page that is full, more may be waiting.
+        seen = lines[-1].id if lines else 0
+        is_full = after is not None and len(lines) == limit
+        after = max(after or 0, seen, 0 if is_full else newest)
+        if not is_full and not await wait_for(changed, closing, timeout=heartbeat):
             yield sse.HEARTBEAT
 
 
@@ -100,16 +149,30 @@ async def deploy(
     actor: Actor,
     deploys: Deploys,
     settings: Settings,
+    app: str = "",
     secret_names: str = "",
+    dev: bool = False,
+    channel_names: str = "",
+    take_channels: bool = False,
 ) -> Stream:
-    """Deploy the archive in the body (gzipped tar). ``secret_names``: those that the import needs, with commas."""
+    """Deploy the archive in the body (gzipped tar). ``secret_names``: those that the import needs, with commas.
+
+    ``app``: the app's name, if it is known; the deploy then begins with what the live version asks for.
+    With ``dev`` under the app's name for development, on the channels in ``channel_names`` and no other;
+    ``take_channels``: also those that another app answers on.
+    """
     if len(entry) > 500:
         raise InvalidRequest("the entry point is longer than 500 characters", code="invalid_entry_point")
-    names = [name for name in secret_names.split(",") if name]
+    development = Development(_names(channel_names), take_channels) if dev else None
+    wanted = Wanted(entry, app, _names(secret_names), development)
     limit = settings.max_bundle_bytes + _ARCHIVE_OVERHEAD
     async with received(request, settings.data_dir / "tmp", limit) as (archive, _):
-        events = deploys.deploy(actor, archive, entry, names)
+        events = deploys.deploy(actor, archive, wanted)
     return sse.stream(_deploy_events(events))
+
+
+def _names(with_commas: str) -> list[str]:
+    return [name for name in with_commas.split(",") if name]
 
 
 async def _deploy_events(events: AsyncIterator[DeployEvent]) -> AsyncIterator[bytes]:
@@ -119,6 +182,16 @@ async def _deploy_events(events: AsyncIterator[DeployEvent]) -> AsyncIterator[by
 
 router = Router(
     "",
-    route_handlers=[list_apps, get_app, delete_app, list_versions, get_logs, check_deploy, deploy],
+    route_handlers=[
+        list_apps,
+        get_app,
+        delete_app,
+        list_versions,
+        roll_back,
+        get_logs,
+        get_build_log,
+        check_deploy,
+        deploy,
+    ],
     tags=["apps"],
 )

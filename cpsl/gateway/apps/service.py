@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
-from cpsl.engine.protocol import Engine
-from cpsl.errors import NotFound
+from cpsl.engine.protocol import Engine, OnLine, Place
+from cpsl.errors import Conflict, NotFound
 from cpsl.gateway.apps import store
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.files.service import FileSystems, UserFiles
+from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.wire.apps import App, AppSpec, Version
@@ -23,7 +24,7 @@ from cpsl.wire.frames import AppUser, Mount, Start
 
 
 class VersionRef(msgspec.Struct, frozen=True):
-    """A version of an app, with all that starting it needs to know."""
+    """A version of an app, with all that starting it needs to know. ``deployed_at`` in seconds since the epoch."""
 
     app_id: str
     app: str
@@ -32,6 +33,11 @@ class VersionRef(msgspec.Struct, frozen=True):
     version_id: str
     entry: str
     spec: AppSpec
+    deployed_at: float
+
+    def place(self, user: AppUser | None = None) -> Place:
+        """Where it runs for a user; without one, the version itself."""
+        return Place(self.app_id, self.number, self.version_id, user.id if user else "")
 
 
 class Apps:
@@ -44,6 +50,7 @@ class Apps:
         secrets: Secrets,
         filesystems: FileSystems,
         user_files: UserFiles,
+        redactions: Redactions,
         settings: Settings,
     ) -> None:
         self._db = db
@@ -51,6 +58,7 @@ class Apps:
         self._secrets = secrets
         self._filesystems = filesystems
         self._user_files = user_files
+        self._redactions = redactions
         self._settings = settings
         self._live: dict[tuple[str, str], VersionRef] = {}
         self._changes = 0
@@ -79,7 +87,7 @@ class Apps:
         if row is None:
             raise NotFound(f"version {number} of this app is gone")
         spec = msgspec.convert(row.spec, AppSpec)
-        return VersionRef(app_id, row.name, row.workspace_id, number, row.id, row.entry, spec)
+        return VersionRef(app_id, row.name, row.workspace_id, number, row.id, row.entry, spec, row.created_at)
 
     async def public(self, name: str) -> App:
         """The app that a URL names. Raises NotFound."""
@@ -91,26 +99,52 @@ class Apps:
     async def versions(self, workspace_id: str, name: str) -> list[Version]:
         app = await self.get(workspace_id, name)
         rows = await self._db.read(lambda connection: store.versions_of(connection, app.id))
-        return [Version(app.name, row.number, row.state, row.entry, row.created_at) for row in rows]
+        return [_version(row, app.name) for row in rows]
 
-    async def activate(self, workspace_id: str, version_id: str, entry: str, spec: AppSpec) -> VersionRef:
-        """Make a version the live one, at once, and let the one before finish what it has begun."""
-        app_id, number, previous = await self._db.write(
-            lambda connection: store.activate(connection, workspace_id, version_id, entry, spec)
+    async def live_before(self, app_id: str) -> int | None:
+        """The number of the version that was live before the one that is, if it is still there."""
+        return await self._db.read(lambda connection: store.live_before(connection, app_id))
+
+    async def activate(
+        self, workspace_id: str, version_id: str, entry: str, spec: AppSpec, *, is_dev: bool = False
+    ) -> VersionRef:
+        """Make a new version the live one, at once, and let the one before finish what it has begun."""
+        made = await self._db.write(
+            lambda connection: store.activate(connection, workspace_id, version_id, entry, spec, is_dev=is_dev)
         )
         self._forget_live()
-        if previous:
-            await self._engine.drain(app_id, previous)
-        return VersionRef(app_id, spec.name, workspace_id, number, version_id, entry, spec)
+        await self._engine.drain(made.previous)
+        return VersionRef(made.app_id, spec.name, workspace_id, made.number, version_id, entry, spec, made.created_at)
+
+    async def make_live(self, version: VersionRef, previous: int) -> None:
+        """Make a version that there is the live one instead of ``previous``, which finishes what it has begun.
+
+        Raises Conflict when another version than ``previous`` went live meanwhile.
+        """
+
+        def work(connection: Connection) -> list[str]:
+            row = store.version(connection, version.app_id, version.number)
+            if row is None or row.live_version != previous:
+                raise Conflict(
+                    f"{version.app} changed meanwhile",
+                    code="changed_meanwhile",
+                    hint=f"Look at it, then try again: capsule app versions {version.app}",
+                )
+            return store.make_live(connection, version.app_id, version.number)
+
+        were_live = await self._db.write(work)
+        self._forget_live()
+        await self._engine.drain(were_live)
 
     async def delete(self, workspace_id: str, name: str) -> None:
         """Remove an app with its versions, sessions, logs and users' files. Its filesystems stay."""
         app = await self.get(workspace_id, name)
         rows = await self._db.read(lambda connection: store.versions_of(connection, app.id))
         files = await self._user_files.of_app(app.id)
-        await self._engine.drain(app.id)
+        await self._engine.drain([row.id for row in rows])
         await self._db.write(lambda connection: store.remove_app(connection, app.id))
         self._forget_live()
+        self._redactions.forget(row.id for row in rows)
         await self._user_files.discard(files)
         for row in rows:
             await asyncio.to_thread(shutil.rmtree, self.folder(row.id), ignore_errors=True)
@@ -125,9 +159,10 @@ class Apps:
         for folder in [each for each in self.folder("").iterdir() if each.name not in known]:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def start_frame(self, version: VersionRef, user: AppUser) -> Start:
-        """What a runtime of this version needs to start for ``user``: its secrets opened, its mounts found."""
-        environment = await self._secrets.open(version.workspace_id, version.spec.secrets)
+    async def start_frame(self, version: VersionRef, on_line: OnLine = lambda _: None) -> Start:
+        """What importing a version needs: its image built (``on_line``), its secrets opened, its mounts found."""
+        image = await self._engine.build(version.spec.image, on_line)
+        environment = await self.open_secrets(version, version.spec.secrets)
         mounts = []
         for mount in version.spec.mounts:
             found = await self._filesystems.get(version.workspace_id, mount.name)
@@ -138,11 +173,30 @@ class Apps:
             code_dir=str(self.folder(version.version_id)),
             entry=version.entry,
             app_url=self.url(version.app),
-            user=user,
+            image=image,
             mounts=mounts,
             environment=environment,
             isolation=self._settings.isolation,
+            memory=version.spec.memory,
+            cpu=version.spec.cpu,
         )
+
+    async def open_secrets(self, version: VersionRef, names: list[str]) -> dict[str, str]:
+        """Values of secrets for a runtime of this version, whose log masks them from now on."""
+        values = await self._secrets.open(version.workspace_id, names, version.deployed_at)
+        self._redactions.of(version.version_id).add(values.values())
+        return values
+
+    async def naming_secrets(self, workspace_id: str, names: list[str]) -> list[tuple[VersionRef, list[str]]]:
+        """The live versions that name one of these secrets, each with those of ``names`` that it names."""
+        rows = await self._db.read(lambda connection: store.apps_of(connection, workspace_id))
+        refs = [_ref(row) for row in rows if row.spec]
+        users = [(ref, [name for name in named_secrets(ref.spec) if name in names]) for ref in refs]
+        return [(ref, named) for ref, named in users if named]
+
+    def build_log(self, version: VersionRef) -> str:
+        """What building the image of a version printed; empty if it has none of its own, or its log is gone."""
+        return self._engine.build_log(version.spec.image)
 
     async def mounting(self, workspace_id: str, filesystem: str) -> list[str]:
         """Names of the apps whose live version mounts a filesystem."""
@@ -194,6 +248,20 @@ class Apps:
         )
 
 
+def named_secrets(spec: AppSpec) -> list[str]:
+    """Every secret that an app names, in whichever way, once."""
+    by_integrations = [name for each in spec.integrations for name in (each.client_id, each.client_secret) if name]
+    by_channels = [name for each in spec.channels for name in each.config.values()]
+    return list(dict.fromkeys([*spec.secrets, *spec.references, *by_integrations, *by_channels]))
+
+
+def _version(row: Row[Any], app: str) -> Version:
+    spec = msgspec.convert(row.spec, AppSpec)
+    return Version(app, row.number, row.state, row.entry, row.created_at, image=spec.image)
+
+
 def _ref(row: Row[Any]) -> VersionRef:
     spec = msgspec.convert(row.spec, AppSpec)
-    return VersionRef(row.id, row.name, row.workspace_id, row.live_version, row.version_id, row.entry, spec)
+    return VersionRef(
+        row.id, row.name, row.workspace_id, row.live_version, row.version_id, row.entry, spec, row.deployed_at
+    )

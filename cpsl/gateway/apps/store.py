@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, or_, select, update
 
+from cpsl.errors import Conflict
 from cpsl.gateway.db.schema import apps, sessions, turns, versions
-from cpsl.wire.apps import AppSpec
+from cpsl.wire.apps import AppSpec, ImageSpec
 from cpsl.wire.ids import new_id
 
 _with_live = select(
@@ -17,6 +18,7 @@ _with_live = select(
     versions.c.id.label("version_id"),
     versions.c.spec,
     versions.c.entry,
+    versions.c.created_at.label("deployed_at"),
 ).outerjoin(versions, (versions.c.app_id == apps.c.id) & (versions.c.number == apps.c.live_version))
 
 
@@ -47,6 +49,12 @@ def version_ids(connection: Connection) -> set[str]:
     return set(connection.execute(select(versions.c.id)).scalars())
 
 
+def images(connection: Connection) -> list[ImageSpec]:
+    """What the images are made of that versions name."""
+    specs = connection.execute(select(versions.c.spec)).scalars()
+    return [msgspec.convert(spec, AppSpec).image for spec in specs]
+
+
 def unfinished_turns(connection: Connection, app_id: str) -> list[str]:
     query = select(turns.c.id).join(sessions, sessions.c.id == turns.c.session_id)
     return list(connection.execute(query.where(sessions.c.app_id == app_id, turns.c.ended_at.is_(None))).scalars())
@@ -61,13 +69,24 @@ def version(connection: Connection, app_id: str, number: int) -> Row[Any] | None
     return connection.execute(query).one_or_none()
 
 
+class Activated(NamedTuple):
+    """What a deploy made: ``previous`` are the ids of the versions that were live before."""
+
+    app_id: str
+    number: int
+    previous: list[str]
+    created_at: float
+
+
 def activate(
-    connection: Connection, workspace_id: str, version_id: str, entry: str, spec: AppSpec
-) -> tuple[str, int, int]:
-    """Make a version the live one: the app's id, the version's number, and the number that was live before (or 0)."""
+    connection: Connection, workspace_id: str, version_id: str, entry: str, spec: AppSpec, *, is_dev: bool
+) -> Activated:
+    """Add a version and make it the live one. Raises Conflict for a name that belongs to the other kind of app."""
     now = time.time()
     row = app(connection, workspace_id, spec.name)
-    app_id, previous = (row.id, row.live_version) if row else (_add_app(connection, workspace_id, spec.name, now), 0)
+    if row is not None and row.is_dev is not is_dev:
+        raise _other_kind(spec.name, is_dev=is_dev)
+    app_id = row.id if row else _add_app(connection, workspace_id, spec.name, now, is_dev=is_dev)
     highest = select(func.max(versions.c.number)).where(versions.c.app_id == app_id)
     number = (connection.execute(highest).scalar() or 0) + 1
     values = {
@@ -79,14 +98,81 @@ def activate(
         "spec": msgspec.to_builtins(spec),
         "created_at": now,
     }
-    retire = update(versions).where(versions.c.app_id == app_id, versions.c.state == "live")
-    connection.execute(retire.values(state="retired"))
+    previous = _retire(connection, app_id, now)
     connection.execute(versions.insert().values(values))
     connection.execute(update(apps).where(apps.c.id == app_id).values(live_version=number, updated_at=now))
-    return app_id, number, previous
+    return Activated(app_id, number, previous, now)
 
 
-def _add_app(connection: Connection, workspace_id: str, name: str, now: float) -> str:
+def make_live(connection: Connection, app_id: str, number: int) -> list[str]:
+    """Make a version that there is the live one; the ids of those that were."""
+    now = time.time()
+    previous = _retire(connection, app_id, now)
+    wanted = update(versions).where(versions.c.app_id == app_id, versions.c.number == number)
+    connection.execute(wanted.values(state="live", retired_at=None))
+    connection.execute(update(apps).where(apps.c.id == app_id).values(live_version=number, updated_at=now))
+    return previous
+
+
+def live_before(connection: Connection, app_id: str) -> int | None:
+    """The version that was live before the one that is."""
+    query = select(versions.c.number).where(versions.c.app_id == app_id, versions.c.state == "retired")
+    latest = func.coalesce(versions.c.retired_at, 0).desc()
+    return connection.execute(query.order_by(latest, versions.c.number.desc()).limit(1)).scalar()
+
+
+def superfluous(connection: Connection, keep: int) -> list[Row[Any]]:
+    """Versions that are kept no longer: not live, and not of the last ``keep`` (under development: all of these).
+
+    ``is_busy``: a turn that began in it has not ended.
+    """
+    newest_first = versions.c.number.desc()
+    ranked = (
+        select(
+            *(versions.c.id, versions.c.app_id, versions.c.number, apps.c.is_dev, apps.c.live_version),
+            func.row_number().over(partition_by=versions.c.app_id, order_by=newest_first).label("rank"),
+        )
+        .join(apps, apps.c.id == versions.c.app_id)
+        .subquery()
+    )
+    running = select(turns.c.id).join(sessions, sessions.c.id == turns.c.session_id)
+    running = running.where(
+        sessions.c.app_id == ranked.c.app_id, turns.c.version == ranked.c.number, turns.c.ended_at.is_(None)
+    )
+    query = select(ranked.c.id, exists(running).label("is_busy"))
+    too_old = or_(ranked.c.is_dev, ranked.c.rank > keep)
+    return list(connection.execute(query.where(ranked.c.number != ranked.c.live_version, too_old)).all())
+
+
+def remove_version(connection: Connection, version_id: str) -> bool:
+    """Remove a version, unless it is live; tells whether it is gone."""
+    live = select(apps.c.id).where(apps.c.id == versions.c.app_id, apps.c.live_version == versions.c.number)
+    query = delete(versions).where(versions.c.id == version_id, ~exists(live))
+    return connection.execute(query).rowcount > 0
+
+
+def _retire(connection: Connection, app_id: str, now: float) -> list[str]:
+    is_live = (versions.c.app_id == app_id) & (versions.c.state == "live")
+    found = list(connection.execute(select(versions.c.id).where(is_live)).scalars())
+    connection.execute(update(versions).where(is_live).values(state="retired", retired_at=now))
+    return found
+
+
+def _other_kind(name: str, *, is_dev: bool) -> Conflict:
+    if is_dev:
+        return Conflict(
+            f"there is an app {name} that was not made by capsule serve",
+            code="name_taken",
+            hint=f"Rename your app, or delete that one: capsule app delete {name}",
+        )
+    return Conflict(
+        f"{name} is an app under development, made by capsule serve",
+        code="name_taken",
+        hint=f"Choose another name, or delete it first: capsule app delete {name}",
+    )
+
+
+def _add_app(connection: Connection, workspace_id: str, name: str, now: float, *, is_dev: bool) -> str:
     app_id = new_id("app")
     row = {
         "id": app_id,
@@ -95,6 +181,7 @@ def _add_app(connection: Connection, workspace_id: str, name: str, now: float) -
         "live_version": 0,
         "created_at": now,
         "updated_at": now,
+        "is_dev": is_dev,
     }
     connection.execute(apps.insert().values(row))
     return app_id

@@ -14,7 +14,6 @@ from cpsl.gateway.chats.prompts import Prompts
 from cpsl.gateway.chats.running import LiveTurn, Runner
 from cpsl.gateway.collections.service import Collections
 from cpsl.gateway.files.service import UserFiles
-from cpsl.gateway.secrets.service import Secrets
 from cpsl.wire import frames
 
 _SLICE_BYTES = 4 * 1024 * 1024
@@ -28,7 +27,6 @@ class GatewayHost:
         apps: Apps,
         runner: Runner,
         prompts: Prompts,
-        secrets: Secrets,
         collections: Collections,
         user_files: UserFiles,
         app_logs: AppLogs,
@@ -37,7 +35,6 @@ class GatewayHost:
         self._apps = apps
         self._runner = runner
         self._prompts = prompts
-        self._secrets = secrets
         self._collections = collections
         self._user_files = user_files
         self._app_logs = app_logs
@@ -71,7 +68,7 @@ class GatewayHost:
                 status=403,
                 hint=f"Add it to the app: App(secrets=[{name!r}, …]), and deploy again.",
             )
-        values = await self._secrets.open(version.workspace_id, [name])
+        values = await self._apps.open_secrets(version, [name])
         if name not in values:
             raise NotFound(
                 f"there is no secret {name!r} in the workspace",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -37,14 +38,16 @@ class LiveTurn:
         self.text = text
         self.log = log
         self.runtime: Runtime | None = None
+        self.deadline: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
         self.is_cancelled = False
+        self.is_overdue = False
         self.has_asked = False
 
     @property
     def place(self) -> Place:
         """Where its handler runs."""
-        return Place(self.version.app_id, self.version.number, self.user.id)
+        return self.version.place(self.user)
 
 
 class Surroundings(msgspec.Struct):
@@ -64,14 +67,17 @@ class Runner:
         apps: Apps,
         integrations: Integrations,
         app_logs: AppLogs,
+        turn_timeout: float,
     ) -> None:
         self._db = db
         self._engine = engine
+        self._turn_timeout = turn_timeout
         self._apps = apps
         self._integrations = integrations
         self._app_logs = app_logs
         self._live: dict[str, LiveTurn] = {}
         self._last_of_session: dict[str, asyncio.Task[None]] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
 
     def live(self, turn_id: str) -> LiveTurn | None:
         """A turn that has not ended."""
@@ -92,11 +98,7 @@ class Runner:
         if live is None or live.task is None:
             return
         live.is_cancelled = True
-        if live.runtime is not None:
-            live.runtime.cancel(turn_id)
-            await asyncio.wait({live.task}, timeout=_CANCEL_SECONDS)
-        live.task.cancel()
-        await asyncio.wait({live.task})
+        await self._stop(live, live.task)
 
     async def close(self, timeout: float) -> None:
         """Let turns end for ``timeout`` seconds; then end those that have not.
@@ -116,16 +118,37 @@ class Runner:
 
     async def runtime(self, version: VersionRef, user: AppUser) -> Runtime:
         """The runtime of an app user. Raises AppBroken, after the app's log has the reason."""
-        place = Place(version.app_id, version.number, user.id)
+        place = version.place(user)
         try:
             return await self._engine.runtime(
-                place,
-                lambda: self._apps.start_frame(version, user),
-                keep_warm_seconds=version.spec.keep_warm_seconds,
+                place, user, lambda: self._apps.start_frame(version), version.spec.keep_warm_seconds
             )
         except AppBroken as error:
             self._app_logs.system(place, error.traceback or error.message, "error")
             raise
+
+    async def _stop(self, live: LiveTurn, task: asyncio.Task[None]) -> None:
+        """Ask the handler to stop; end the turn within a second all the same."""
+        if live.runtime is not None:
+            live.runtime.cancel(live.id)
+            await asyncio.wait({task}, timeout=_CANCEL_SECONDS)
+            if not task.done():
+                self._in_background(live.runtime.give_up())
+        task.cancel()
+        await asyncio.wait({task})
+
+    def _stop_if_overdue(self, live: LiveTurn) -> None:
+        """The time of a turn is over; that in which it waits for a person does not count."""
+        if live.log.prompts:
+            live.deadline = asyncio.get_running_loop().call_later(self._turn_timeout, self._stop_if_overdue, live)
+        elif live.task is not None:
+            live.is_overdue = True
+            self._in_background(self._stop(live, live.task))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
 
     def _forget(self, live: LiveTurn, task: asyncio.Task[None]) -> None:
         self._live.pop(live.id, None)
@@ -170,10 +193,14 @@ class Runner:
                 runtime.cancel(live.id)
 
         turn = StartTurn(live.id, found.session, live.text, found.integrations)
-        return await runtime.turn(turn, on_events)
+        live.deadline = asyncio.get_running_loop().call_later(self._turn_timeout, self._stop_if_overdue, live)
+        try:
+            return await runtime.turn(turn, on_events)
+        finally:
+            live.deadline.cancel()
 
     async def _finish(self, live: LiveTurn, ended: TurnEnded) -> None:
-        failure = ended.failure if not live.log.is_over_size else _TOO_MUCH
+        failure = self._failure(live, ended)
         state = "done" if failure is None else ("cancelled" if failure.code == "cancelled" else "failed")
         if failure is not None and failure.traceback:
             self._tell(live, failure.traceback)
@@ -187,6 +214,14 @@ class Runner:
 
         await live.log.add([PromptClosed(prompt_id, "cancelled") for prompt_id in live.log.prompts])
         await live.log.close(_final(live, failure), also)
+
+    def _failure(self, live: LiveTurn, ended: TurnEnded) -> TurnFailure | None:
+        if live.log.is_over_size:
+            return _TOO_MUCH
+        if live.is_overdue:
+            message = f"The app did not finish within {self._turn_timeout:g} seconds and was stopped."
+            return TurnFailure("turn_timeout", message, traceback=message)
+        return ended.failure
 
     def _why_cancelled(self, live: LiveTurn) -> TurnFailure:
         if live.is_cancelled:

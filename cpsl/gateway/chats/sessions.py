@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from cpsl.engine.protocol import AppBroken, Place, RuntimeLost
+from cpsl.engine.protocol import AppBroken, RuntimeLost
 from cpsl.errors import AppError, CapsuleError, InvalidRequest, NotFound
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.logs import AppLogs
@@ -68,8 +68,7 @@ class Sessions:
     def data_error(self, version: VersionRef, user: AppUser, failure: TurnFailure) -> CapsuleError:
         """The error for a data handler that failed; its traceback goes to the app's log."""
         if failure.traceback:
-            place = Place(version.app_id, version.number, user.id)
-            self._app_logs.system(place, failure.traceback.rstrip(), "error")
+            self._app_logs.system(version.place(user), failure.traceback.rstrip(), "error")
         kind = AppError if failure.code == "app_error" else InvalidRequest
         return kind(failure.message, code=failure.code, hint=failure.hint)
 

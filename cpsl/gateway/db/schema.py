@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -103,6 +105,8 @@ secrets = Table(
     Column("digest", String(16), nullable=False),
     _time("created_at"),
     _time("updated_at"),
+    Column("staged", LargeBinary),
+    _time("staged_at", nullable=True),
     UniqueConstraint("workspace_id", "name"),
 )
 
@@ -139,6 +143,7 @@ apps = Table(
     Column("live_version", Integer, nullable=False),
     _time("created_at"),
     _time("updated_at"),
+    Column("is_dev", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("workspace_id", "name"),
 )
 
@@ -152,6 +157,7 @@ versions = Table(
     Column("entry", String(500), nullable=False),
     Column("spec", JSON, nullable=False),
     _time("created_at"),
+    _time("retired_at", nullable=True),
     UniqueConstraint("app_id", "number"),
 )
 

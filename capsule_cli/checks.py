@@ -1,0 +1,187 @@
+"""What ``capsule doctor`` looks at. Each check says what it found, and what to do if that is not good."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from capsule_cli import daemon, output
+from cpsl.errors import CapsuleError, ConfigError, NotLoggedIn
+
+if TYPE_CHECKING:
+    from cpsl.auth import Credentials
+    from cpsl.wire.accounts import Me
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+_TIMEOUT_SECONDS = 10.0
+_CLOCK_SECONDS = 5.0
+_LITTLE_SPACE, _NO_SPACE = 1024**3, 100 * 1024**2
+_MACHINE = "cpsl.engine.local.machine"
+
+
+class Check(NamedTuple):
+    """One line of the report. ``state`` is ``ok``, ``warn`` or ``fail``; ``fix`` is empty if there is nothing to do."""
+
+    name: str
+    state: str
+    detail: str
+    fix: str = ""
+
+
+def all_checks(profile: str | None) -> Iterator[Check]:
+    """Every check that makes sense here, as it is done."""
+    yield _python()
+    yield _guarded("config", _config)
+    yield _guarded("keyring", _keyring)
+    yield from _login(profile)
+    if folder := _gateways_folder():
+        yield from _hosting(folder)
+        yield from machine_checks(_MACHINE)
+
+
+def machine_checks(module: str) -> Iterator[Check]:
+    """What the kernel offers for keeping apps apart, by a program that prints it as JSON; nothing without one."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", module], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode and f"No module named {module}" in done.stderr:
+        return
+    try:
+        for found in json.loads(done.stdout):
+            yield Check(str(found["name"]), str(found["state"]), str(found["detail"]), str(found.get("fix") or ""))
+    except (ValueError, TypeError, KeyError):
+        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        yield Check("machine", FAIL, f"the machine could not be examined: {last}", f"Run: python -m {module}")
+
+
+def _gateways_folder() -> str | None:
+    """The data directory of the gateway on this machine, if it ever had one."""
+    try:
+        folder = daemon.data_dir(None)
+    except ConfigError:
+        return None  # which the check of the config has told
+    return str(folder) if (folder / "gateway.lock").exists() else None
+
+
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except CapsuleError as error:
+        return Check(name, FAIL, error.message, error.hint or "")
+    except OSError as error:
+        return Check(name, FAIL, f"{error.strerror}: {error.filename}")
+
+
+def _python() -> Check:
+    from cpsl._version import __version__
+
+    return Check("version", OK, f"capsule {__version__}, Python {sys.version.split()[0]}, {sys.executable}")
+
+
+def _config() -> Check:
+    from cpsl import config
+
+    folder = config.config_dir()
+    if not folder.exists():
+        return Check("config", OK, f"{folder} is not there yet: it comes with the first login")
+    if os.name == "posix" and folder.stat().st_mode & 0o022:
+        return Check("config", FAIL, f"{folder} can be written by others", f"Run: chmod go-w {folder}")
+    profiles = config.load().profiles
+    if not os.access(folder, os.W_OK):
+        return Check("config", FAIL, f"{folder} is not writable", f"Run: chmod u+w {folder}")
+    return Check("config", OK, f"{folder}: {len(profiles)} profile{'s'[: len(profiles) != 1]}")
+
+
+def _keyring() -> Check:
+    from cpsl import config
+    from cpsl.auth import store
+
+    mode = config.get("keyring")
+    if mode == "off":
+        return Check("keyring", OK, f"not used (setting keyring); tokens are kept in {store.file_path()}")
+    if store.probe():
+        return Check("keyring", OK, "works")
+    if mode == "on":
+        return Check("keyring", FAIL, "does not work", "Unlock it, or set CAPSULE_KEYRING=off to use a file.")
+    return Check("keyring", OK, f"none that works here; tokens are kept in {store.file_path()}")
+
+
+def _login(profile: str | None) -> Iterator[Check]:
+    from cpsl import auth
+
+    try:
+        credentials = auth.resolve(profile=profile)
+    except NotLoggedIn as error:
+        yield Check("login", WARN, error.message, error.hint or "")
+        return
+    except CapsuleError as error:
+        yield Check("login", FAIL, error.message, error.hint or "")
+        return
+    yield Check("login", OK, f"the token comes from {credentials.source}")
+    yield from _gateway(credentials)
+
+
+def _gateway(credentials: Credentials) -> Iterator[Check]:
+    from cpsl.client import Client
+
+    began = time.monotonic()
+    try:
+        with Client(credentials.token, credentials.gateway_url, max_retries=0, timeout=_TIMEOUT_SECONDS) as client:
+            me = client.me()
+    except CapsuleError as error:
+        yield Check("gateway", FAIL, error.message, error.hint or "")
+        return
+    took = (time.monotonic() - began) * 1000
+    yield Check("gateway", OK, f"{credentials.gateway_url} knows you as {me.account.email} ({took:.0f} ms)")
+    yield from _about(me)
+    yield _guarded("clock", lambda: _clock(credentials.gateway_url))
+
+
+def _about(me: Me) -> Iterator[Check]:
+    from cpsl._version import __version__
+    from cpsl.wire.accounts import NO_ISOLATION
+
+    if me.gateway_version == __version__:
+        yield Check("versions", OK, f"the gateway is version {me.gateway_version} too")
+    else:
+        detail = f"the gateway is version {me.gateway_version}, this is {__version__}"
+        yield Check("versions", WARN, detail, "Upgrade the older one: pip install --upgrade capsule-cli")
+    if me.isolation == "none":
+        yield Check("isolation", WARN, NO_ISOLATION, "Start it without: capsule gateway start")
+
+
+def _clock(url: str) -> Check:
+    from email.utils import parsedate_to_datetime
+
+    import httpx
+
+    try:
+        said = httpx.get(f"{url}/healthz", timeout=_TIMEOUT_SECONDS).headers["date"]
+        apart = abs(parsedate_to_datetime(said).timestamp() - time.time())
+    except (httpx.HTTPError, KeyError, ValueError):
+        return Check("clock", WARN, "the gateway does not say what time it is")
+    if apart < _CLOCK_SECONDS:
+        return Check("clock", OK, "the gateway's shows the same time")
+    return Check("clock", WARN, f"the gateway's is {apart:.0f} seconds off", "Synchronise both clocks (NTP).")
+
+
+def _hosting(folder: str) -> Iterator[Check]:
+    yield _guarded("packages", _packages)
+    free = shutil.disk_usage(folder).free
+    state = FAIL if free < _NO_SPACE else WARN if free < _LITTLE_SPACE else OK
+    fix = "" if state == OK else "Make room: capsule app list shows what is deployed."
+    yield Check("disk", state, f"{output.size(free)} free in {folder}", fix)
+    if not os.access(folder, os.W_OK):
+        yield Check("data", FAIL, f"{folder} is not writable", f"Run: chmod u+rwx {folder}")
+
+
+def _packages() -> Check:
+    daemon.require_extra()
+    return Check("packages", OK, "those of the gateway are installed")

@@ -1,0 +1,190 @@
+"""Limits to memory, CPU and processes by control groups, version 2 or 1, where this process may make some.
+
+See https://docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1/memory.html. Where there are none, what ``create``
+gives limits nothing, and ``supervision`` watches instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+log = logging.getLogger("cpsl.engine")
+_CONTROLLERS = ("memory", "cpu", "pids")
+_PERIOD_US = 100_000
+_MIB = 1024 * 1024
+_CROWDED = 0.9
+Settings = dict[str, dict[str, str]]
+"""Controller to file to what is written into it."""
+
+
+class Cgroup:
+    """One group: a folder in each hierarchy, and its limits."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = folders
+
+    def add(self, pid: int) -> None:
+        """Put a process into it; what it starts from now on is in it too. Raises OSError."""
+        for folder in set(self._folders.values()):
+            (folder / "cgroup.procs").write_text(str(pid))
+
+    @property
+    def limits_memory(self) -> bool:
+        """Whether the kernel itself ends what takes too much memory."""
+        return "memory" in self._folders
+
+    @property
+    def was_out_of_memory(self) -> bool:
+        """Whether the kernel has ended something in it for its memory."""
+        folder = self._folders.get("memory")
+        for name in ("memory.events", "memory.oom_control"):
+            with suppress(OSError):
+                if folder is not None:
+                    return _number((folder / name).read_text(), "oom_kill") > 0
+        return False
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether hardly another process could be started in it."""
+        folder = self._folders.get("pids")
+        with suppress(OSError, ValueError):
+            if folder is not None:
+                now, most = (int((folder / name).read_text()) for name in ("pids.current", "pids.max"))
+                return now > most * _CROWDED
+        return False
+
+    def remove(self) -> None:
+        """Remove it. One that still has processes is left for the next start to sweep."""
+        for folder in set(self._folders.values()):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+class Cgroups:
+    """Where this process may make groups: ``version`` 2, 1, or 0 for nowhere."""
+
+    def __init__(self, version: int, bases: Mapping[str, Path]) -> None:
+        self.version = version
+        self.controllers = tuple(bases)
+        self._bases = bases
+
+    @classmethod
+    def of_this_process(cls) -> Cgroups:
+        """Look at the machine; makes a folder to hold the groups in each hierarchy that lets it."""
+        for version, bases in ((2, _unified()), (1, _separate())):
+            if bases:
+                return cls(version, bases)
+        return cls(0, {})
+
+    def create(self, name: str, *, memory: int, cpu: float, pids: int) -> Cgroup:
+        """A new group. ``memory`` in MiB, ``cpu`` in cores (0: no limit), ``pids`` the most processes at once."""
+        settings = (_settings_v2 if self.version == 2 else _settings_v1)(memory, cpu, pids)
+        made: dict[str, Path] = {}
+        for controller, base in self._bases.items():
+            try:
+                folder = base / name
+                folder.mkdir(exist_ok=True)
+                for file, value in settings[controller].items():
+                    _set(folder / file, value)
+                made[controller] = folder
+            except OSError as error:
+                log.warning("no limit to the %s of %s: %s", controller, name, error)
+        return Cgroup(made)
+
+    def close(self) -> None:
+        """Remove the folders that held the groups."""
+        for base in set(self._bases.values()):
+            with suppress(OSError):
+                base.rmdir()
+
+
+def _settings_v2(memory: int, cpu: float, pids: int) -> Settings:
+    quota = int(cpu * _PERIOD_US)
+    return {
+        "memory": {"memory.max": str(memory * _MIB), "memory.swap.max": "0", "memory.oom.group": "1"},
+        "cpu": {"cpu.max": f"{quota} {_PERIOD_US}", "cpu.max.burst": str(quota)} if cpu else {},
+        "pids": {"pids.max": str(pids)},
+    }
+
+
+def _settings_v1(memory: int, cpu: float, pids: int) -> Settings:
+    quota = int(cpu * _PERIOD_US)
+    return {
+        "memory": {"memory.limit_in_bytes": str(memory * _MIB), "memory.memsw.limit_in_bytes": str(memory * _MIB)},
+        "cpu": {
+            "cpu.cfs_period_us": str(_PERIOD_US),
+            "cpu.cfs_quota_us": str(quota),
+            "cpu.cfs_burst_us": str(quota),
+        }
+        if cpu
+        else {},
+        "pids": {"pids.max": str(pids)},
+    }
+
+
+def _set(file: Path, value: str) -> None:
+    if file.exists():  # swap, bursts and killing a group as one are not everywhere
+        file.write_text(value)
+
+
+def _separate() -> dict[str, Path]:
+    """Version 1: a folder of our own below where this process is, in each hierarchy that it may write to."""
+    bases = {}
+    for controller, path in _own_groups().items():
+        base = Path("/sys/fs/cgroup") / controller / path.lstrip("/") / _name()
+        if controller in _CONTROLLERS and _made(base):
+            bases[controller] = base
+    return bases
+
+
+def _unified() -> dict[str, Path]:
+    """Version 2: only groups without processes may hand controllers on, so this process moves into one beside."""
+    own = _own_groups().get("")
+    if own is None:
+        return {}
+    top = Path("/sys/fs/cgroup") / own.lstrip("/")
+    try:
+        offered = [name for name in _CONTROLLERS if name in (top / "cgroup.controllers").read_text().split()]
+        if not offered:
+            return {}
+        gateway, base = top / "capsule-gateway", top / _name()
+        gateway.mkdir(exist_ok=True)
+        for pid in (top / "cgroup.procs").read_text().split():
+            (gateway / "cgroup.procs").write_text(pid)
+        base.mkdir(exist_ok=True)
+        for folder in (top, base):
+            (folder / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in offered))
+    except OSError:
+        return {}
+    return dict.fromkeys(offered, base)
+
+
+def _own_groups() -> dict[str, str]:
+    """Controller (empty for version 2) to the group of this process: cgroups(7), /proc/pid/cgroup."""
+    groups: dict[str, str] = {}
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            groups |= dict.fromkeys(controllers.split(","), path)
+    return groups
+
+
+def _made(base: Path) -> bool:
+    try:
+        base.mkdir(exist_ok=True)
+    except OSError:
+        return False
+    return os.access(base, os.W_OK)
+
+
+def _name() -> str:
+    return f"capsule-{os.getpid()}"
+
+
+def _number(text: str, name: str) -> int:
+    words = text.split()
+    return int(words[words.index(name) + 1]) if name in words else 0

@@ -1,0 +1,276 @@
+"""From the gateway's environment into the sandbox of a version: ``python -m cpsl.runtime --launch``.
+
+Three processes come of it. This one stays outside and writes the id maps of the namespaces, which only the outside may.
+Inside, the *keeper* is process 1: it never runs the app's code, ends everything when the gateway is gone, and reaps.
+Its child becomes the zygote by ``exec``, so that nothing of the gateway's memory or environment is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from cpsl.errors import DeployFailed
+from cpsl.runtime import kernel, sandbox, seccomp
+from cpsl.runtime.describe import broken
+from cpsl.runtime.link import read_first
+from cpsl.wire import frames
+
+UNUSED_IDS = 1_900_000_000
+"""Ids from here on own nothing on any machine: beyond those of people, services and containers."""
+_KEPT_VARIABLES = ("PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_HINT = (
+    "See what is missing, and the way to have it: capsule doctor. Or start the gateway with --isolation none, where"
+    " apps can read this machine's files and mount no filesystems."
+)
+
+
+def launch(link: int, lifeline: int) -> NoReturn:
+    """Read what to run from ``link``, and run it in its sandbox until the other end of ``lifeline`` is closed."""
+    sock = socket.socket(fileno=link)
+    try:
+        start = read_first(sock)
+    except (OSError, ValueError) as error:
+        _leave(f"capsule runtime: {error}\n")
+    try:
+        if start.isolation == "namespaces":
+            _Launch(sock, lifeline, start).run()
+        _without_sandbox(start)
+        _become_zygote(link, start, *_without_a_box(start.image))
+    except DeployFailed as error:
+        sock.sendall(frames.encode(broken(error)))
+        os._exit(1)
+
+
+class _Launch:
+    """One launch into namespaces."""
+
+    def __init__(self, sock: socket.socket, lifeline: int, start: frames.Start) -> None:
+        self._sock = sock
+        self._lifeline = lifeline
+        self._start = start
+        self._plan = sandbox.plan(start)
+        self._is_root = os.getuid() == 0
+
+    def run(self) -> NoReturn:
+        kernel.adopt_orphans()
+        outside, inside = socket.socketpair()
+        child = os.fork()
+        if child == 0:
+            outside.close()
+            self._enter(inside)
+        inside.close()
+        self._sock.close()
+        os.close(self._lifeline)
+        if outside.recv(1):  # else it failed, and has said so
+            self._map_ids(child, outside)
+        outside.close()
+        os._exit(_wait_for_all())
+
+    # --- outside ----------------------------------------------------------------------------------------------------
+
+    def _map_ids(self, child: int, outside: socket.socket) -> None:
+        """Give the child its one id, and the copies of mounts that only root may make."""
+        trees: list[int] = []
+        if self._is_root:
+            unused = UNUSED_IDS + child % 100_000_000
+            map_ids(child, sandbox.APP_ID, unused, unused)
+            trees = sandbox.trees(self._plan.binds, owner_as(unused))
+        else:
+            _write(f"/proc/{child}/setgroups", "deny")  # without it an unprivileged process may not map a group
+            map_ids(child, sandbox.APP_ID, os.getuid(), os.getgid())
+        socket.send_fds(outside, [b"!"], trees)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _enter(self, inside: socket.socket) -> NoReturn:
+        try:
+            self._make_root(inside)
+            keeper = os.fork()
+            if keeper:
+                os._exit(0)
+            sandbox.change_root()
+        except OSError as error:
+            self._refuse(error)
+        except BaseException as error:
+            self._refuse(OSError(f"{type(error).__name__}: {error}"))
+        self._keep()
+
+    def _make_root(self, inside: socket.socket) -> None:
+        new = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+        kernel.unshare(kernel.CLONE_NEWUSER | new)
+        inside.send(b"?")
+        answer, trees, _, _ = socket.recv_fds(inside, 1, 250)
+        if not answer:
+            raise OSError("the ids could not be mapped")
+        if self._is_root:
+            os.setgroups([])
+            os.setresgid(*[sandbox.APP_ID] * 3)
+            os.setresuid(*[sandbox.APP_ID] * 3)
+        socket.sethostname("capsule")
+        sandbox.build(self._plan, trees or sandbox.trees(self._plan.binds))
+
+    def _keep(self) -> NoReturn:
+        """Be process 1: start the zygote, then wait for whatever ends."""
+        worker = os.fork()
+        if worker == 0:
+            os.close(self._lifeline)
+            os.setsid()
+            try:
+                confine(may_make_namespaces=True)
+                python = f"{sandbox.ENVIRONMENT}/bin/python"
+                _become_zygote(self._sock.fileno(), self._start, python, sandbox.LIBRARY)
+            except OSError as error:
+                self._refuse(error)
+        kernel.hide_memory()
+        kernel.drop_capabilities()
+        _Keeper(worker, self._sock, self._lifeline).run()
+
+    def _refuse(self, error: OSError) -> NoReturn:
+        what = f"{error.filename}: " if error.filename else ""
+        failure = DeployFailed(
+            f"This machine does not let the gateway isolate the app: {what}{error.strerror or error}",
+            code="sandbox_unavailable",
+            hint=_HINT,
+        )
+        self._sock.sendall(frames.encode(broken(failure)))
+        os._exit(1)
+
+
+class _Keeper:
+    """Process 1 of the sandbox. When it ends, the kernel ends all others."""
+
+    def __init__(self, worker: int, sock: socket.socket, lifeline: int) -> None:
+        self._worker = worker
+        self._sock = sock
+        self._lifeline = lifeline
+        self._status = 0
+
+    def run(self) -> NoReturn:
+        woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        poll = select.poll()
+        poll.register(self._lifeline, 0)  # hang-ups are always told
+        poll.register(woken, select.POLLIN)
+        while self._reap():
+            for descriptor, _ in poll.poll():
+                if descriptor == self._lifeline:
+                    os._exit(0)
+                os.read(woken, 4096)
+        os._exit(self._status)
+
+    def _reap(self) -> bool:
+        """Collect those that ended; False when none is left."""
+        while True:
+            try:
+                child, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if child == 0:
+                return True
+            if child == self._worker:
+                self._status = _exit_status(status)
+                # The link is open here too: without this the gateway would not notice.
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+
+def confine(*, may_make_namespaces: bool) -> None:
+    """Give up every privilege, for good. Raises OSError."""
+    kernel.no_new_privileges()
+    kernel.drop_capabilities()
+    kernel.landlock_scope()
+    seccomp.restrict(may_make_namespaces=may_make_namespaces)
+
+
+def _become_zygote(link: int, start: frames.Start, python: str, library: str) -> NoReturn:
+    """Become the process that imports the app, in its sandbox if there is one. ``library``: where this package lies."""
+    is_boxed = start.isolation == "namespaces"
+    os.set_inheritable(link, True)
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    locale = {name: value for name, value in os.environ.items() if name.startswith("LC_")}
+    environment = {**kept, **locale, "HOME": sandbox.HOME if is_boxed else os.environ.get("HOME", "/")}
+    environment["PATH"] = f"{os.path.dirname(python)}:{kept.get('PATH', os.defpath)}"
+    environment["PYTHONPATH"] = library
+    code = sandbox.CODE if is_boxed else start.code_dir
+    argv = [python, "-P", "-B", "-m", "cpsl.runtime", "--zygote", "--fd", str(link), "--code", code]
+    os.execve(python, argv, environment)  # noqa: S606 - it replaces this process, without a shell
+
+
+def _without_a_box(image: str) -> tuple[str, str]:
+    """The Python of an image, else the gateway's own; and where the gateway's own finds this package."""
+    own = f"{image}/venv/bin/python"
+    python = own if image and os.path.exists(own) else sys.executable
+    packages = (Path(__file__).parents[2], Path(msgspec.__file__).parents[1])
+    return python, os.pathsep.join(dict.fromkeys(str(folder) for folder in packages))
+
+
+def _without_sandbox(start: frames.Start) -> None:
+    if start.isolation != "none":
+        raise DeployFailed(f"There is no isolation called {start.isolation!r}", code="sandbox_unavailable")
+    if start.mounts:
+        raise DeployFailed(
+            f"A filesystem cannot be mounted at {start.mounts[0].path} without isolation",
+            code="sandbox_unavailable",
+            hint="Start the gateway without --isolation none, or take the filesystems out of the app.",
+        )
+    try:
+        os.chdir(start.code_dir)
+    except OSError as error:
+        raise DeployFailed(f"The app's code is missing: {error.strerror}", code="code_missing") from error
+
+
+def owner_as(shown: int) -> int:
+    """A user namespace, as a descriptor, in which what belongs to this process's user belongs to the id ``shown``."""
+    ready, wake = os.pipe()
+    child = os.fork()
+    if child == 0:
+        kernel.unshare(kernel.CLONE_NEWUSER)
+        os.write(wake, b"!")
+        signal.pause()
+    os.read(ready, 1)
+    try:
+        map_ids(child, os.getuid(), shown, shown)
+        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def map_ids(process: int, inside: int, uid: int, gid: int) -> None:
+    """Show one user and one group of the machine under the id ``inside`` in the namespace of a process."""
+    _write(f"/proc/{process}/uid_map", f"{inside} {uid} 1")
+    _write(f"/proc/{process}/gid_map", f"{inside} {gid} 1")
+
+
+def _wait_for_all() -> int:
+    """Reap until no descendant is left; the status of the last one."""
+    status = 0
+    while True:
+        try:
+            _, ended = os.wait()
+        except ChildProcessError:
+            return status
+        status = _exit_status(ended)
+
+
+def _exit_status(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _leave(message: str) -> NoReturn:
+    os.write(2, message.encode())
+    os._exit(2)

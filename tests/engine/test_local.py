@@ -1,0 +1,170 @@
+"""Runtimes of the local engine: forked, or started plainly where an import does not allow a fork."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from cpsl.engine.local.cgroups import Cgroups
+from cpsl.engine.local.health import CRASHES
+from cpsl.engine.local.supervision import processes_of
+from cpsl.engine.protocol import AppBroken, OutOfMemory, RuntimeLost
+from cpsl.wire.frames import AppUser
+from tests.engine.conftest import THREAD, Bench
+
+Drive = Callable[..., None]
+SOCKET = "import socket\nheld = socket.socket()\n"
+WAYS = [pytest.param("", id="forked"), pytest.param(THREAD, id="thread"), pytest.param(SOCKET, id="socket")]
+
+
+@pytest.mark.parametrize("before", WAYS)
+def test_each_user_has_a_process_and_a_state_of_their_own(drive: Drive, before: str) -> None:
+    async def steps(bench: Bench) -> None:
+        assert await bench.says("state['turns']", "ann") == 1
+        assert await bench.says("state['turns']", "ann") == 2
+        assert await bench.says("state['turns']", "bob") == 1
+        first, second = await bench.runtime("ann"), await bench.runtime("bob")
+        assert first.life.pid != second.life.pid
+        assert await bench.says("random.random()", "ann") != await bench.says("random.random()", "bob")
+        assert bench.printed().count("booted") == 2
+
+    drive(steps, before=before)
+
+
+@pytest.mark.parametrize(("before", "imports"), [("", 1), (THREAD, 3)])
+def test_an_app_is_imported_once_unless_it_cannot_be_forked(drive: Drive, before: str, imports: int) -> None:
+    async def steps(bench: Bench) -> None:
+        await asyncio.gather(*(bench.runtime(user) for user in ("ann", "bob", "cleo")))
+        assert bench.imports == imports
+        told = [line for line in bench.printed() if "started one by one" in line]
+        assert len(told) == (1 if before else 0)
+
+    drive(steps, before=before)
+
+
+@pytest.mark.parametrize("before", WAYS)
+def test_a_runtime_that_ends_is_told_and_the_next_turn_works(drive: Drive, before: str) -> None:
+    async def steps(bench: Bench) -> None:
+        with pytest.raises(RuntimeLost, match="exit status 3" if not before else "ended unexpectedly"):
+            await bench.turn("os._exit(3)")
+        assert await bench.says("1 + 1") == 2
+        waiting = asyncio.ensure_future(bench.turn("asyncio.sleep(30)"))
+        runtime = await bench.runtime()
+        await bench.until(lambda: runtime.is_busy)
+        os.kill(runtime.life.pid, signal.SIGKILL)
+        with pytest.raises(RuntimeLost):
+            await waiting
+        assert await bench.says("2 + 2") == 4
+
+    drive(steps, before=before)
+
+
+@pytest.mark.parametrize("before", WAYS)
+def test_an_orderly_end_runs_the_shutdown_hook(drive: Drive, before: str) -> None:
+    async def steps(bench: Bench) -> None:
+        runtime = await bench.runtime()
+        await bench.engine.drain(["v1"])
+        await bench.until(runtime.ended.is_set)
+        assert "shut down" in bench.printed()
+        assert await bench.says("'new'") == "new"
+
+    drive(steps, before=before)
+
+
+def test_turns_in_flight_end_where_they_began(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        slow = asyncio.ensure_future(bench.turn("asyncio.sleep(0.5, state['imported'])"))
+        before = await bench.runtime()
+        await bench.until(lambda: before.is_busy)
+        await bench.engine.drain(["v1"])
+        assert await bench.says("'fresh'") == "fresh"
+        after = await bench.runtime()
+        assert after is not before
+        assert (await slow).failure is None
+        await bench.until(before.ended.is_set)
+        assert not after.ended.is_set()
+
+    drive(steps)
+
+
+def test_when_the_zygote_dies_its_runtimes_go_on_and_the_next_user_gets_a_new_one(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        ann = await bench.runtime("ann")
+        zygote = bench.engine._zygotes["v1"]
+        for child in _app_processes(zygote._process.pid):
+            os.kill(child, signal.SIGKILL)
+            break
+        await bench.until(zygote.ended.is_set)
+        assert await bench.says("'alive'", "ann") == "alive"
+        assert await bench.runtime("ann") is ann
+        assert await bench.says("'new'", "bob") == "new"
+        assert bench.imports == 2
+
+    drive(steps)
+
+
+def _app_processes(launcher: int) -> list[int]:
+    """The zygote below a launcher: the launcher itself without a sandbox, else the child of its child."""
+    found = list(processes_of(launcher))
+    return found[2:3] or found
+
+
+def test_an_idle_runtime_ends_and_one_that_is_kept_warm_stays(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        idle = await bench.runtime("idle")
+        place = next(iter(bench.engine._runtimes))._replace(user_id="warm")
+        warm = await bench.engine.runtime(place, AppUser("warm"), bench._launch, keep_warm_seconds=60)
+        await bench.until(idle.ended.is_set, 5)
+        assert not warm.ended.is_set()
+
+    drive(steps, idle_timeout=0.2)
+
+
+def test_a_crash_loop_is_left_alone_after_its_budget(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        for _ in range(CRASHES):
+            with pytest.raises(RuntimeLost):
+                await bench.turn("os._exit(1)")
+        with pytest.raises(AppBroken) as caught:
+            await bench.runtime()
+        assert caught.value.code == "app_unhealthy"
+        assert "crashed" in bench.engine.trouble("v1")
+        assert await bench.says("1", "somebody else") == 1
+        await bench.engine.drain(["v1"])
+        assert bench.engine.trouble("v1") == ""
+        assert await bench.says("1") == 1
+
+    drive(steps)
+
+
+def test_memory_is_limited_without_control_groups_too(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        with pytest.raises(OutOfMemory, match="64 MiB"):
+            await bench.turn("[os.urandom(1024 * 1024) for _ in range(200)] and asyncio.sleep(5)")
+        assert await bench.says("'again'") == "again"
+
+    drive(steps, memory=64, cgroups=Cgroups(0, {}))
+
+
+def test_many_who_ask_at_once_get_one_runtime_and_giving_up_stops_nobody(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        asking = [asyncio.ensure_future(bench.runtime()) for _ in range(10)]
+        await asyncio.sleep(0)
+        asking[0].cancel()
+        found = await asyncio.gather(*asking[1:])
+        assert len({id(each) for each in found}) == 1
+
+    drive(steps)
+
+
+def test_an_app_that_does_not_come_up_in_time_is_stopped(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        with pytest.raises(AppBroken) as caught:
+            await bench.runtime()
+        assert caught.value.code == "start_timeout"
+
+    drive(steps, before="import time\ntime.sleep(60)\n", start_timeout=1.0)

@@ -1,0 +1,161 @@
+"""Versions of an app: listed, gone back to, and kept for a while."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+import cpsl
+from tests.gateway.test_deploys import answering, archive, ask, succeeded, wait_for
+from tests.support.gateway import GatewayProcess
+
+
+def numbers(client: cpsl.Client, app: str) -> list[tuple[int, str]]:
+    return [(version.version, version.state) for version in client.apps.versions(app)]
+
+
+def refused(attempt: Callable[[], object]) -> str:
+    with pytest.raises(cpsl.CapsuleError) as caught:
+        attempt()
+    assert "capsule app versions" in (caught.value.hint or "")
+    return caught.value.code
+
+
+def test_going_back_and_forth(gateway: GatewayProcess) -> None:
+    for answer in ("one", "two", "three"):
+        succeeded(gateway, answering("pendulum", answer))
+    with gateway.client() as client:
+        done = client.apps.rollback("pendulum")
+        assert (done.version, done.previous, done.url) == (2, 3, f"{gateway.url}/a/pendulum")
+        assert ask(gateway, "pendulum") == "two"
+        assert numbers(client, "pendulum") == [(3, "retired"), (2, "live"), (1, "retired")]
+        assert client.apps.rollback("pendulum", 1).previous == 2
+        assert ask(gateway, "pendulum") == "one"
+        assert client.apps.rollback("pendulum").version == 2  # what was live before
+        assert ask(gateway, "pendulum") == "two"
+        assert succeeded(gateway, answering("pendulum", "four")).version == 4
+        assert client.apps.rollback("pendulum").version == 2
+        client.chat("pendulum", "hi")
+        wait_for(lambda: "Live again, instead of v4" in [line.message for line in client.apps.logs("pendulum")])
+
+
+def test_versions_tell_what_they_are(gateway: GatewayProcess) -> None:
+    source = answering("imaged")["app.py"].replace(
+        'name="imaged"', 'name="imaged", image=cpsl.Image(commands=["true"])'
+    )
+    succeeded(gateway, {"app.py": source})
+    with gateway.client() as client:
+        [version] = client.apps.versions("imaged")
+    assert (version.app, version.version, version.state, version.entry) == ("imaged", 1, "live", "app.py:app")
+    assert version.image.commands == ["true"]
+    assert abs(version.created_at - time.time()) < 60
+
+
+def test_what_cannot_be_gone_back_to(gateway: GatewayProcess) -> None:
+    succeeded(gateway, answering("stuck", "one"))
+    with gateway.client() as client:
+        assert refused(lambda: client.apps.rollback("stuck")) == "no_earlier_version"
+        assert refused(lambda: client.apps.rollback("stuck", 1)) == "already_live"
+        assert refused(lambda: client.apps.rollback("stuck", 2)) == "version_not_found"
+        assert refused(lambda: client.apps.rollback("stuck", 0)) == "version_not_found"
+        with pytest.raises(cpsl.NotFound):
+            client.apps.rollback("nobodys")
+    with gateway.client(gateway.member("back@example.com", "backwards")) as other, pytest.raises(cpsl.NotFound):
+        other.apps.rollback("stuck", 1)
+    with gateway.http() as http:
+        assert http.post("/apps/stuck/rollback", json={"version": "one"}).status_code == 422
+    assert ask(gateway, "stuck") == "one"
+
+
+def test_a_version_that_does_not_come_up_any_more_stays_retired(gateway: GatewayProcess) -> None:
+    once = "import os\nassert not os.environ.get('BROKEN_SWITCH') == 'on', 'switched off'\n"
+    source = answering("fragile", "one", once)["app.py"].replace(
+        'name="fragile"', 'name="fragile", secrets=["BROKEN_SWITCH"]'
+    )
+    with gateway.client() as client:
+        client.secrets.create({"BROKEN_SWITCH": "off"}, overwrite=True)
+        succeeded(gateway, {"app.py": source})
+        succeeded(gateway, answering("fragile", "two"))
+        client.secrets.create({"BROKEN_SWITCH": "on"}, overwrite=True)
+        with pytest.raises(cpsl.DeployFailed) as caught:
+            client.apps.rollback("fragile")
+        assert "switched off" in caught.value.message
+        assert caught.value.hint == "The whole of it: capsule logs fragile --version v1"
+        assert numbers(client, "fragile") == [(2, "live"), (1, "retired")]
+        client.secrets.delete("BROKEN_SWITCH")
+        with pytest.raises(cpsl.CapsuleError) as missing:
+            client.apps.rollback("fragile")
+        assert missing.value.code == "missing_resources"
+    assert ask(gateway, "fragile") == "two"
+
+
+def test_a_turn_in_flight_ends_in_the_version_it_began_in(gateway: GatewayProcess) -> None:
+    slow = answering("flowing", "two ends")["app.py"].replace(
+        '    await session.reply("two ends")',
+        '    import asyncio\n    await session.reply("two begins")\n    await asyncio.sleep(1.5)\n'
+        '    await session.reply("two ends")',
+    )
+    succeeded(gateway, answering("flowing", "one"))
+    succeeded(gateway, {"app.py": slow})
+    with gateway.client() as client, gateway.client() as other:
+        turn = client.stream("flowing", "hi")
+        while next(turn).text != "two begins":
+            pass
+        assert other.apps.rollback("flowing").version == 1
+        assert ask(gateway, "flowing") == "one"
+        assert "two ends" in "".join(chunk.text for chunk in turn)
+
+
+def test_two_rollbacks_at_once_are_one(gateway: GatewayProcess) -> None:
+    for answer in ("one", "two", "three"):
+        succeeded(gateway, answering("contested", answer))
+    codes: list[str] = []
+
+    def back(number: int) -> None:
+        with gateway.client() as client:
+            try:
+                client.apps.rollback("contested", number)
+                codes.append("done")
+            except cpsl.Conflict as error:
+                codes.append(error.code)
+
+    threads = [threading.Thread(target=back, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "done" in codes
+    with gateway.client() as client:
+        assert [state for _, state in numbers(client, "contested")].count("live") == 1
+
+
+def kept(gateway: GatewayProcess) -> int:
+    return len(os.listdir(gateway.data_dir / "versions"))
+
+
+def test_old_versions_go_with_their_code_when_nothing_runs_in_them(own_gateway: GatewayProcess) -> None:
+    own_gateway.stop()
+    own_gateway.env["CAPSULE_KEEP_VERSIONS"] = "2"
+    own_gateway.start()
+    slow = answering("pruned", "one ends")["app.py"].replace(
+        "    await session", "    import asyncio\n    await asyncio.sleep(5)\n    import late\n    await session"
+    )
+    with own_gateway.client() as client, own_gateway.client() as other:
+        list(client.deploys.create(archive({"app.py": slow, "late.py": ""}), "app.py:app"))
+        turn = other.stream("pruned", "hi")
+        next(turn)
+        for answer in ("two", "three", "four", "five"):
+            succeeded(own_gateway, answering("pruned", answer))
+        wait_for(lambda: [number for number, _ in numbers(client, "pruned")] == [5, 4, 1], 10)
+        assert kept(own_gateway) == 3
+        assert "one ends" in "".join(chunk.text for chunk in turn)
+        wait_for(lambda: [number for number, _ in numbers(client, "pruned")] == [5, 4], 10)
+        wait_for(lambda: kept(own_gateway) == 2)
+        assert refused(lambda: client.apps.rollback("pruned", 1)) == "version_not_found"
+        client.apps.rollback("pruned")
+        wait_for(lambda: numbers(client, "pruned") == [(5, "retired"), (4, "live")])
+    assert ask(own_gateway, "pruned") == "four"
