@@ -61,7 +61,9 @@ def _send(client: Client, entry: Entry, spec: AppSpec, development: Development 
     bundle.check_size(found)
     for name in found.skipped:
         output.whisper(f"  Skipped {name}: not a regular file")
-    sent = client.deploys.create(_archive(found), entry.name, secrets=spec.secrets, development=development)
+    sent = client.deploys.create(
+        _archive(found), entry.name, app=spec.name, secrets=spec.secrets, development=development
+    )
     with closing(sent) as events:
         return _follow(events)
 

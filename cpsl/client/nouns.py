@@ -164,16 +164,18 @@ class Deploys(_Noun):
         archive: Content,
         entry: str,
         *,
+        app: str = "",
         secrets: Iterable[str] = (),
         development: apps.Development | None = None,
     ) -> Iterator[apps.DeployEvent]:
         """Send an archive (``cpsl.bundle.pack``) and deploy ``entry`` (``app.py:app``); what happens, as it happens.
 
+        ``app``, its name where it is known already, lets the gateway begin with what the live version asks for;
         ``secrets`` names those that must be in the environment when the app is imported; with ``development`` it goes
         live under its name for development. The last event is a DeployDone. After a DeployError it raises DeployFailed,
         or Conflict for a name or a channel that is taken; StreamCut when it was cut off.
         """
-        return self._driver.iterate(streams.deploy(self._gateway, archive, entry, secrets, development))
+        return self._driver.iterate(streams.deploy(self._gateway, archive, entry, app, secrets, development))
 
 
 class Sessions(_Noun):

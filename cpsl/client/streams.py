@@ -126,11 +126,16 @@ def app_log(gateway: Gateway, app: str, limit: int, wanted: apps.LogFilter, afte
 
 
 def deploy(
-    gateway: Gateway, archive: Any, entry: str, secrets: Iterable[str], development: apps.Development | None
+    gateway: Gateway,
+    archive: Any,
+    entry: str,
+    app: str,
+    secrets: Iterable[str],
+    development: apps.Development | None,
 ) -> Flow[None]:
     """Sends an archive; emits the DeployEvents. Raises DeployFailed after a DeployError, Conflict for what is taken."""
     headers = {**EVENT_STREAM, "Content-Type": "application/gzip"}
-    query = {"entry": entry, "secret_names": ",".join(secrets)}
+    query = {"entry": entry, "app": app, "secret_names": ",".join(secrets)}
     if development is not None:
         query |= {"dev": "true", "channel_names": ",".join(development.channels)}
         query |= {"take_channels": "true"} if development.take_channels else {}

@@ -94,6 +94,21 @@ def test_a_deploy_tells_what_it_does_and_where_the_app_is(gateway: GatewayProces
     assert "telling" in page.text
 
 
+def test_a_deploy_that_asks_for_other_things_than_the_one_before_gets_them(gateway: GatewayProcess) -> None:
+    with gateway.client() as client:
+        client.filesystems.create("other-things")
+        plain, mounted = answering("changing"), answering("changing", "mounted", "import os\n")
+        source = mounted["app.py"].replace('name="changing"', 'name="changing", filesystems={"/more": MORE}')
+        mounted["app.py"] = source.replace("app =", 'MORE = cpsl.FileSystem("other-things")\napp =').replace(
+            'reply("mounted")', 'reply(str(os.path.isdir("/more")))'
+        )
+        answers = []
+        for project in (plain, mounted, mounted, plain):
+            assert isinstance([*client.deploys.create(archive(project), "app.py:app", app="changing")][-1], DeployDone)
+            answers.append(ask(gateway, "changing"))
+    assert answers == ["first", "True", "True", "first"]
+
+
 def test_what_is_printed_at_import_is_streamed(gateway: GatewayProcess) -> None:
     talk = "import sys\nprint('first line')\nprint('second', file=sys.stderr)\nprint('no end', end='')\n"
     events = deploy(gateway, answering("printing", before=talk))
@@ -425,7 +440,7 @@ def test_kill_in_the_middle_of_a_deploy(own_gateway: GatewayProcess) -> None:
     (kept,) = debris(own_gateway)[0]
     slow = "import time\nprint('here')\ntime.sleep(30)\n"
     with own_gateway.client() as client:
-        events = client.deploys.create(archive(answering("survivor", "second", slow)), "app.py:app")
+        events = client.deploys.create(archive(answering("survivor", "second", slow)), "app.py:app", app="survivor")
         while not isinstance(next(events), DeployLog):
             pass
         assert len(debris(own_gateway)[0]) == 2

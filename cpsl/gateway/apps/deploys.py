@@ -8,12 +8,13 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from cpsl import bundle
 from cpsl.engine.protocol import AppBroken
-from cpsl.errors import CapsuleError, InvalidRequest
+from cpsl.errors import CapsuleError, InvalidRequest, NotFound
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.development import check_channels
 from cpsl.gateway.apps.importing import Importer
@@ -34,15 +35,19 @@ from cpsl.wire.apps import (
     DeployLog,
     DeployStatus,
     Development,
+    ImageSpec,
     Missing,
+    MountSpec,
 )
 from cpsl.wire.frames import Start
 from cpsl.wire.ids import new_id
-from cpsl.wire.names import check_secret_name
+from cpsl.wire.names import check_app_name, check_secret_name
 from cpsl.wire.resources import CHANNEL_CREDENTIALS
 
 log = logging.getLogger("cpsl.gateway.deploys")
 Report = Callable[[DeployEvent], None]
+Needs = tuple[ImageSpec, list[MountSpec], list[str]]
+"""What has to be there before an app can be imported."""
 
 
 class Refused(InvalidRequest):
@@ -57,9 +62,13 @@ class Refused(InvalidRequest):
 
 
 class Wanted(NamedTuple):
-    """What is to become of an archive: ``secrets`` are those that must be there when ``entry`` is imported."""
+    """What is to become of an archive: ``secrets`` are those that must be there when ``entry`` is imported.
+
+    ``app`` is what the client believes the app's name to be, or empty.
+    """
 
     entry: str
+    app: str
     secrets: list[str]
     development: Development | None = None
 
@@ -158,12 +167,33 @@ class Deploys:
             environment=await self._secrets.open(actor.workspace_id, named),
             isolation=self._settings.isolation,
         )
-        spec = wanted.spec_of(await self._look(actor, version_id, start, report))
-        if wanted.development is not None:
-            await check_channels(self._apps, actor.workspace_id, spec, wanted.development)
-        ref = await self._import(actor, version_id, wanted, spec, report)
+        ref = await self._bring_up(actor, version_id, wanted, start, report)
         self._retention.tidy()
         return ref
+
+    async def _bring_up(
+        self, actor: Actor, version_id: str, wanted: Wanted, start: Start, report: Report
+    ) -> VersionRef:
+        """Import the version, first with what the live one asks for: mostly that is the same, and saves a look."""
+        before = await self._live_spec(actor, wanted)
+        if before is not None:
+            with suppress(Refused):
+                try:
+                    return await self._import(actor, version_id, wanted, before, report)
+                except AppBroken:
+                    if await self._asks_for(version_id, actor, start) in (None, _needs(before)):
+                        raise
+        spec = wanted.spec_of(await self._look(actor, version_id, start, report))
+        return await self._import(actor, version_id, wanted, spec, report)
+
+    async def _live_spec(self, actor: Actor, wanted: Wanted) -> AppSpec | None:
+        if not wanted.app:
+            return None
+        try:
+            name = wanted.spec_of(AppSpec(check_app_name(wanted.app))).name
+            return (await self._apps.live(actor.workspace_id, name)).spec
+        except (InvalidRequest, NotFound):
+            return None
 
     async def _look(self, actor: Actor, version_id: str, start: Start, report: Report) -> AppSpec:
         """What the app declares. What it prints now it will print again when it is imported in earnest."""
@@ -174,6 +204,13 @@ class Deploys:
             for line in printed:
                 report(DeployLog(line))
             raise
+
+    async def _asks_for(self, version_id: str, actor: Actor, start: Start) -> Needs | None:
+        """What the app asks for, without a word; None if even a look at it fails."""
+        try:
+            return _needs(await self._importer.look(actor.workspace_id, version_id, start, lambda _: None))
+        except AppBroken:
+            return None
 
     async def _import(
         self, actor: Actor, version_id: str, wanted: Wanted, declared: AppSpec, report: Report
@@ -188,6 +225,8 @@ class Deploys:
             report(DeployLog(line))
 
         while True:
+            if wanted.development is not None:
+                await check_channels(self._apps, actor.workspace_id, declared, wanted.development)
             missing = (await self.check(actor.workspace_id, declared)).missing
             if missing:
                 raise Refused(missing)
@@ -198,11 +237,15 @@ class Deploys:
             report(DeployStatus(f"Importing {entry}"))
             found = await self._importer.make_ready(candidate, start, on_line)
             spec = wanted.spec_of(found)
-            if (spec.image, spec.mounts, spec.secrets) == (declared.image, declared.mounts, declared.secrets):
+            if _needs(spec) == _needs(declared):
                 ref = await self._apps.activate(actor.workspace_id, version_id, entry, spec, is_dev=is_dev)
                 await self._restarts.if_changed(ref, candidate.deployed_at)
                 return ref
             declared = spec
+
+
+def _needs(spec: AppSpec) -> Needs:
+    return spec.image, spec.mounts, spec.secrets
 
 
 async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterator[DeployEvent]:

@@ -148,6 +148,7 @@ async def deploy(
     actor: Actor,
     deploys: Deploys,
     settings: Settings,
+    app: str = "",
     secret_names: str = "",
     dev: bool = False,
     channel_names: str = "",
@@ -155,13 +156,14 @@ async def deploy(
 ) -> Stream:
     """Deploy the archive in the body (gzipped tar). ``secret_names``: those that the import needs, with commas.
 
+    ``app``: the app's name, if it is known; the deploy then begins with what the live version asks for.
     With ``dev`` under the app's name for development, on the channels in ``channel_names`` and no other;
     ``take_channels``: also those that another app answers on.
     """
     if len(entry) > 500:
         raise InvalidRequest("the entry point is longer than 500 characters", code="invalid_entry_point")
     development = Development(_names(channel_names), take_channels) if dev else None
-    wanted = Wanted(entry, _names(secret_names), development)
+    wanted = Wanted(entry, app, _names(secret_names), development)
     limit = settings.max_bundle_bytes + _ARCHIVE_OVERHEAD
     async with received(request, settings.data_dir / "tmp", limit) as (archive, _):
         events = deploys.deploy(actor, archive, wanted)
