@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Litestar, Request, Router
-from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -23,15 +21,14 @@ from cpsl.gateway.channels import routes as channels
 from cpsl.gateway.chats import routes as chats
 from cpsl.gateway.files import routes as files
 from cpsl.gateway.gateway import Gateway
-from cpsl.gateway.http.body import StrictRequest
 from cpsl.gateway.http.headers import careful_headers
 from cpsl.gateway.http.hosts import local_hosts
 from cpsl.gateway.http.problems import HANDLERS
+from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
 from cpsl.gateway.web import routes as web
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
-Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 def create_app(gateway: Gateway) -> ASGIApp:
@@ -56,11 +53,11 @@ def _litestar(gateway: Gateway) -> Litestar:
             chats.router,
         ],
         security=[{"token": []}],
-        guards=[_authenticated],
+        before_request=_authenticate,
     )
     return Litestar(
         route_handlers=[login, api, web.router],
-        request_class=StrictRequest,
+        request_class=GatewayRequest,
         dependencies=_dependencies(gateway),
         exception_handlers=HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
@@ -95,7 +92,6 @@ def _dependencies(gateway: Gateway) -> dict[str, Provide]:
     return {
         **{name: Provide(_constant(part), sync_to_thread=False) for name, part in parts.items()},
         "actor": Provide(_actor, sync_to_thread=False),
-        "visitor": Provide(_visitor, sync_to_thread=False),
     }
 
 
@@ -103,28 +99,23 @@ def _constant(part: Any) -> Any:
     return lambda: part
 
 
-async def _authenticated(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Find out who asks, before anything of the request's body is read: a handler that takes an ``actor`` needs one."""
-    token = _bearer_token(connection)
-    gateway: Gateway = connection.app.state.gateway
-    connection.state.actor = None if token is None else await gateway.accounts.authenticate(token)
-    if token is None and "actor" in handler.parsed_fn_signature.parameters:
+async def _authenticate(request: Request[Any, Any, Any]) -> None:
+    """Find out who asks, before anything of the body is read. Only a handler with ``opt={"public": True}`` may not."""
+    assert isinstance(request, GatewayRequest)
+    token = _bearer_token(request)
+    if token is not None:
+        request.visitor = await request.gateway.accounts.authenticate(token)
+    elif not request.route_handler.opt.get("public"):
         raise NotLoggedIn("this needs a token", hint="Log in with: capsule login")
 
 
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    actor: Actor = request.state.actor
-    return actor
+def _actor(request: GatewayRequest) -> Actor:
+    return request.actor
 
 
-def _visitor(request: Request[Any, Any, Any]) -> Actor | None:
-    visitor: Actor | None = request.state.actor
-    return visitor
-
-
-def _bearer_token(connection: Connection) -> str | None:
+def _bearer_token(request: GatewayRequest) -> str | None:
     """The token of ``Authorization: Bearer`` (RFC 6750), or None without the header. Raises AuthError."""
-    given = connection.headers.getall("authorization", [])
+    given = request.headers.getall("authorization", [])
     if not given:
         return None
     scheme, _, token = given[0].partition(" ")

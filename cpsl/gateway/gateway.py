@@ -14,6 +14,7 @@ from cpsl.gateway.apps.restarts import Restarts
 from cpsl.gateway.apps.retention import Retention
 from cpsl.gateway.apps.rollbacks import Rollbacks
 from cpsl.gateway.apps.service import Apps
+from cpsl.gateway.bell import Bell
 from cpsl.gateway.channels.service import Channels
 from cpsl.gateway.chats.host import GatewayHost
 from cpsl.gateway.chats.prompts import Prompts
@@ -36,7 +37,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, master_key: Key, bootstrap_secret: str) -> None:
         self.settings = settings
-        self.closing = asyncio.Event()
+        self.closing = Bell()
         self.is_ready = False
         self.db = Database(settings.database)
         self.accounts = Accounts(self.db, Vault(master_key), bootstrap_secret)
@@ -97,7 +98,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Let what runs end, within ``drain_timeout`` seconds; then stop it."""
-        self.closing.set()
+        self.closing.ring()
         self.is_ready = False
         await self.deploys.close(self.settings.drain_timeout)
         await self.retention.close()

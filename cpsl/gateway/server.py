@@ -49,7 +49,7 @@ class _Server(uvicorn.Server):
             self._announce.publish()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._gateway.closing.set()
+        self._gateway.closing.ring()
         await super().shutdown(sockets)
 
 

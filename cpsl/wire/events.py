@@ -7,7 +7,7 @@ struct as JSON); see https://html.spec.whatwg.org/multipage/server-sent-events.h
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -110,13 +110,14 @@ class Done(_Event, tag="done", omit_defaults=False, frozen=True):
 Event = Started | Chunk | Reply | Status | Block | Prompt | PromptClosed | Error | Done
 FINAL = (Done, Error)
 
+_TYPES: dict[type, str] = {kind: kind.__struct_config__.tag for kind in get_args(Event)}
 _encode = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def type_of(event: Event) -> str:
     """The name that an event goes by on the wire, like ``chunk``."""
-    return str(event.__struct_config__.tag)
+    return _TYPES[type(event)]
 
 
 def encode(event: Event) -> bytes:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select
 
 from cpsl.engine.protocol import Place
 from cpsl.errors import CapsuleError
+from cpsl.gateway.bell import Bell
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.schema import apps, log_lines
 from cpsl.gateway.secrets.redaction import Redactions
@@ -37,7 +38,7 @@ class AppLogs:
         self._waiting: list[dict[str, Any]] = []
         self._dropped = 0
         self._flusher: asyncio.Task[None] | None = None
-        self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._changed: defaultdict[str, Bell] = defaultdict(Bell)
         self._since_trim: defaultdict[str, int] = defaultdict(int)
 
     def add(self, place: Place, records: list[LogRecord]) -> None:
@@ -71,8 +72,8 @@ class AppLogs:
         query = select(func.max(log_lines.c.id)).where(log_lines.c.app_id == app_id)
         return await self._db.read(lambda connection: connection.execute(query).scalar()) or 0
 
-    def changed(self, app_id: str) -> asyncio.Event:
-        """Set when the app has new lines; whoever waits takes it before reading."""
+    def changed(self, app_id: str) -> Bell:
+        """Rings when the app has new lines; whoever waits takes it before reading."""
         return self._changed[app_id]
 
     async def close(self) -> None:
@@ -91,7 +92,7 @@ class AppLogs:
         except CapsuleError as error:
             log.error("lost %d log lines of apps: %s", len(rows), error)
         for app_id in {row["app_id"] for row in rows}:
-            self._changed.pop(app_id, asyncio.Event()).set()
+            self._changed.pop(app_id, Bell()).ring()
 
     def _store(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
         # A line of an app that was just deleted has no place to go.

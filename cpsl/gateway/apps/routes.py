@@ -17,6 +17,7 @@ from cpsl.gateway.apps.deploys import Deploys, Wanted
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.rollbacks import Rollbacks
 from cpsl.gateway.apps.service import Apps
+from cpsl.gateway.bell import Bell, wait_for
 from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.files.transfer import received
 from cpsl.gateway.http import sse
@@ -82,7 +83,7 @@ async def get_logs(
     apps: Apps,
     app_logs: AppLogs,
     settings: Settings,
-    closing: asyncio.Event,
+    closing: Bell,
     limit: Limit = 100,
     after: int | None = None,
     follow: bool = False,
@@ -119,9 +120,9 @@ async def _follow(
     after: int | None,
     wanted: LogFilter,
     heartbeat: float,
-    closing: asyncio.Event,
+    closing: Bell,
 ) -> AsyncIterator[bytes]:
-    while not closing.is_set():
+    while not closing.has_rung:
         changed = app_logs.changed(app_id)
         newest = await app_logs.newest(app_id)
         lines = await app_logs.page(app_id, limit, after, wanted)
@@ -131,7 +132,7 @@ async def _follow(
         seen = lines[-1].id if lines else 0
         is_full = after is not None and len(lines) == limit
         after = max(after or 0, seen, 0 if is_full else newest)
-        if not is_full and not await sse.wait(changed, closing, heartbeat):
+        if not is_full and not await wait_for(changed, closing, timeout=heartbeat):
             yield sse.HEARTBEAT
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from cpsl.errors import GatewayError
+from cpsl.gateway.bell import Bell, wait_for
 from cpsl.gateway.chats import store
 from cpsl.gateway.chats.store import Entry
 from cpsl.gateway.db.database import Database
@@ -46,7 +47,7 @@ class TurnLog:
         self._waiting_bytes = 0
         self._sealed = False
         self._flusher: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
+        self._changed = Bell()
 
     @classmethod
     def restored(cls, db: Database, turn_id: str, session_id: str, entries: Iterable[Entry]) -> TurnLog:
@@ -73,7 +74,7 @@ class TurnLog:
             return
         self._put(new, also)
         while self._waiting_bytes > _WAITING_BYTES:
-            await self._changed.wait()
+            await wait_for(self._changed, timeout=_RETRY_SECONDS)
 
     async def add_durably(self, new: Iterable[Event], also: Also | None = None) -> None:
         """Append events and return once they are stored."""
@@ -94,30 +95,30 @@ class TurnLog:
         """Stored events past a number. They are numbered from 1 without gaps."""
         return self._entries[max(number, 0) :]
 
-    async def watch(self, after: int, closing: asyncio.Event, heartbeat: float) -> AsyncIterator[bytes]:
+    async def watch(self, after: int, closing: Bell, heartbeat: float) -> AsyncIterator[bytes]:
         """Server-sent events past ``after``, to the end of the log, or until the gateway closes."""
         while True:
             changed = self._changed
             if fresh := self.after(after):
                 after = fresh[-1].number
                 yield b"".join(sse.message(entry.kind, entry.data, entry.number) for entry in fresh)
-            elif self.final is not None or closing.is_set():
+            elif self.final is not None or closing.has_rung:
                 return
-            elif not await sse.wait(changed, closing, heartbeat):
+            elif not await wait_for(changed, closing, timeout=heartbeat):
                 yield sse.HEARTBEAT
 
-    async def settled(self, closing: asyncio.Event) -> None:
+    async def settled(self, closing: Bell) -> None:
         """Return when the log has ended or waits for a prompt. Raises GatewayError when the gateway closes first."""
         while self.final is None and not self.prompts:
             changed = self._changed
-            if closing.is_set():
+            if closing.has_rung:
                 raise GatewayError(
                     "the gateway is stopping; the turn goes on",
                     code="gateway_stopping",
                     status=503,
                     hint="Send the same request with the same Idempotency-Key again.",
                 )
-            await sse.wait(changed, closing, 60.0)
+            await wait_for(changed, closing, timeout=60.0)
 
     def _put(self, new: Iterable[Event], also: Also | None) -> None:
         for event in new:
@@ -176,8 +177,8 @@ class TurnLog:
         self._notify()
 
     def _notify(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._changed.ring()
+        self._changed = Bell()
 
     async def _persist(self, work: Also) -> None:
         # What the app said must not be lost to a full disk: it waits, and with it the app, until there is space.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
+from cpsl.gateway.db.prepared import Prepared
 from cpsl.gateway.db.schema import app_users, apps, events, messages, prompts, sessions, turns
 from cpsl.wire.events import Prompt, decode, type_of
 from cpsl.wire.frames import SessionState
@@ -33,14 +34,18 @@ _MESSAGES = (
     .order_by(messages.c.id.desc())
     .limit(bindparam("limit"))
 )
-_ADD_SESSION = sessions.insert()
-_ADD_TURN = turns.insert()
-_ADD_MESSAGES = messages.insert()
-_ADD_EVENTS = events.insert()
-_TOUCH_SESSION = update(sessions).where(sessions.c.id == bindparam("session_id"))
-_TOUCH_SESSION = _TOUCH_SESSION.values(updated_at=bindparam("now"))
-_SET_STATE = update(turns).where(turns.c.id == bindparam("turn_id"))
-_SET_STATE = _SET_STATE.values(state=bindparam("new_state"), ended_at=bindparam("ended"))
+_ADD_SESSION = Prepared(sessions.insert(), "id app_id app_user_id channel title data created_at updated_at")
+_ADD_TURN = Prepared(turns.insert(), "id session_id app_user_id version state idempotency_key fingerprint created_at")
+_ADD_MESSAGES = Prepared(messages.insert().inline(), "session_id turn_id sender text created_at")
+_ADD_EVENTS = Prepared(events.insert(), "turn_id number data")
+_TOUCH_SESSION = Prepared(
+    update(sessions).where(sessions.c.id == bindparam("session_id")).values(updated_at=bindparam("now"))
+)
+_SET_STATE = Prepared(
+    update(turns)
+    .where(turns.c.id == bindparam("turn_id"))
+    .values(state=bindparam("new_state"), ended_at=bindparam("ended"))
+)
 
 
 class Entry(NamedTuple):
@@ -108,7 +113,7 @@ def add_session(connection: Connection, new: NewTurn) -> str:
         "created_at": now,
         "updated_at": now,
     }
-    connection.execute(_ADD_SESSION, row)
+    _ADD_SESSION.run(connection, row)
     return session_id
 
 
@@ -125,11 +130,11 @@ def add_turn(connection: Connection, new: NewTurn, session_id: str, started: byt
         "fingerprint": new.fingerprint,
         "created_at": now,
     }
-    connection.execute(_ADD_TURN, row)
+    _ADD_TURN.run(connection, row)
     add_messages(connection, session_id, new.id, "user", [new.text])
     add_entries(connection, new.id, [Entry(1, "started", started)])
     if new.session_id is not None:
-        connection.execute(_TOUCH_SESSION, {"session_id": session_id, "now": now})
+        _TOUCH_SESSION.run(connection, {"session_id": session_id, "now": now})
 
 
 def add_messages(connection: Connection, session_id: str, turn_id: str, sender: str, texts: list[str]) -> None:
@@ -138,12 +143,12 @@ def add_messages(connection: Connection, session_id: str, turn_id: str, sender: 
         {"session_id": session_id, "turn_id": turn_id, "sender": sender, "text": text, "created_at": now}
         for text in texts
     ]
-    connection.execute(_ADD_MESSAGES, rows)
+    _ADD_MESSAGES.run(connection, *rows)
 
 
 def add_entries(connection: Connection, turn_id: str, entries: list[Entry]) -> None:
     rows = [{"turn_id": turn_id, "number": entry.number, "data": entry.data} for entry in entries]
-    connection.execute(_ADD_EVENTS, rows)
+    _ADD_EVENTS.run(connection, *rows)
 
 
 def state_for(connection: Connection, session_row: Row[Any], turn_id: str) -> SessionState:
@@ -160,7 +165,7 @@ def messages_of(connection: Connection, session_id: str, limit: int) -> list[Mes
 
 def set_turn_state(connection: Connection, turn_id: str, state: str) -> None:
     ended = None if state in UNFINISHED else time.time()
-    connection.execute(_SET_STATE, {"turn_id": turn_id, "new_state": state, "ended": ended})
+    _SET_STATE.run(connection, {"turn_id": turn_id, "new_state": state, "ended": ended})
 
 
 def save_data(connection: Connection, session_id: str, data: dict[str, Any]) -> None:

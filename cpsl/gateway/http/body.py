@@ -26,7 +26,7 @@ def read_json(body: bytes) -> Any:
     """
     try:
         value = msgspec.json.decode(body)
-        json.loads(body, object_pairs_hook=_once)  # the fast parser takes the last of two equal names
+        _strict.decode(body.decode())  # the fast parser takes the last of two equal names
     except RecursionError:
         raise _invalid("it is nested too deeply") from None
     except UnicodeDecodeError:
@@ -43,3 +43,6 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
 
 def _invalid(why: str) -> InvalidRequest:
     return InvalidRequest(f"the request's body cannot be read: {why}", code="invalid_json", status=400)
+
+
+_strict = json.JSONDecoder(object_pairs_hook=_once)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -10,6 +11,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from cpsl.wire.ids import new_id
 
+_START = new_id("req")
+_numbers = itertools.count(1)
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _SAFE = [
     (b"x-content-type-options", b"nosniff"),
@@ -31,7 +34,7 @@ def careful_headers(app: ASGIApp) -> ASGIApp:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        request_id = _given_id(scope) or new_id("req")
+        request_id = _given_id(scope) or f"{_START}-{next(_numbers)}"
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_headers(message: Message) -> None:

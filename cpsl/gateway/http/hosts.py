@@ -5,10 +5,10 @@ A page that points its own name at 127.0.0.1 (DNS rebinding) would otherwise be 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
-from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -22,7 +22,7 @@ def local_hosts(app: ASGIApp) -> ASGIApp:
     """Refuse requests whose Host is not a name of this machine (RFC 9110 §15.5.20)."""
 
     async def check_host(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP and not _is_local(Headers.from_scope(scope).getall("host", [])):
+        if scope["type"] == ScopeType.HTTP and not _is_for_us(scope):
             await _refuse(scope, receive, send)
             return
         await app(scope, receive, send)
@@ -42,11 +42,15 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await refusal(scope, receive, send)
 
 
-def _is_local(hosts: list[str]) -> bool:
-    if len(hosts) != 1:
-        return False
+def _is_for_us(scope: Scope) -> bool:
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return len(hosts) == 1 and _is_local(hosts[0])
+
+
+@lru_cache(64)
+def _is_local(host: bytes) -> bool:
     try:
-        name = urlsplit(f"//{hosts[0]}").hostname or ""
+        name = urlsplit(f"//{host.decode('latin-1')}").hostname or ""
     except ValueError:
         return False
     return name in _LOCAL or name.endswith(".localhost")

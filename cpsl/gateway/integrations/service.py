@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from cpsl.errors import InvalidRequest
 from cpsl.gateway.accounts.service import Accounts
+from cpsl.gateway.db.prepared import Prepared
 from cpsl.gateway.db.schema import connections
 from cpsl.wire.apps import AppSpec, IntegrationSpec
 from cpsl.wire.events import PromptField
@@ -16,7 +17,9 @@ from cpsl.wire.ids import new_id
 from cpsl.wire.integrations import SECRET_FORMS, Credentials, form_fields
 
 _MAX_FIELD_BYTES = 64 * 1024
-_OF_USER = select(connections).where(connections.c.app_user_id == bindparam("app_user_id"))
+_OF_USER = Prepared(
+    select(connections.c.integration, connections.c.sealed).where(connections.c.app_user_id == bindparam("app_user_id"))
+)
 
 
 class Integrations:
@@ -27,12 +30,12 @@ class Integrations:
 
     def of_user(self, connection: Connection, workspace_id: str, app_user_id: str) -> dict[str, Credentials]:
         """All that a user has connected."""
-        rows = connection.execute(_OF_USER, {"app_user_id": app_user_id}).all()
+        rows = _OF_USER.fetch(connection, {"app_user_id": app_user_id})
         if not rows:
             return {}
         key = self._accounts.workspace_key(connection, workspace_id)
         opened = (
-            (row.integration, key.open(bytes(row.sealed), _context(app_user_id, row.integration))) for row in rows
+            (integration, key.open(bytes(sealed), _context(app_user_id, integration))) for integration, sealed in rows
         )
         return {integration: msgspec.json.decode(plain, type=Credentials) for integration, plain in opened}
 
