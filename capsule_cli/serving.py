@@ -13,9 +13,10 @@ from capsule_cli.describe import Entry
 from capsule_cli.watching import Project
 from cpsl.client import Client
 from cpsl.errors import AuthError, CapsuleError, DeployFailed, InvalidRequest, NotFound
-from cpsl.wire.apps import DeployDone, Development, LogLine
+from cpsl.wire.apps import DeployDone, Development, LogFilter, LogLine
 
 _AGAIN_SECONDS = 1.0
+_LINES = 1000
 
 
 class Report:
@@ -93,16 +94,17 @@ class Serving:
         self._report.live(done, self._entry.root, time.monotonic() - began)
         if not self.app:
             self.app = done.app
-            seen = self._client.apps.logs(self.app, limit=1)
-            after = seen[-1].id if seen else 0
-            threading.Thread(target=self._follow_log, args=(profile, after), daemon=True).start()
+            threading.Thread(target=self._follow_log, args=(profile,), daemon=True).start()
 
-    def _follow_log(self, profile: str | None, after: int) -> None:
-        """Report the app's log after a line, over a connection of its own, also when the gateway was away."""
+    def _follow_log(self, profile: str | None) -> None:
+        """Report what the app logs from now on, over a connection of its own, also after the gateway was away."""
+        after, wanted = 0, None
         with connect(profile) as client:
             while True:
                 try:
-                    with closing(client.apps.follow_logs(self.app, after=after)) as lines:
+                    # By the gateway's clock: that of this machine may show another time.
+                    wanted = wanted or LogFilter(since=client.apps.get(self.app).updated_at)
+                    with closing(client.apps.follow_logs(self.app, _LINES, wanted, after)) as lines:
                         for line in lines:
                             after = line.id
                             self._report.log(line)

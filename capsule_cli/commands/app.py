@@ -29,6 +29,7 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
         {
             "NAME": lambda app: _fact(app, "name"),
             "VERSION": lambda app: _version(_fact(app, "live_version")),
+            "STATE": lambda app: "unhealthy" if _fact(app, "trouble") else "ok" if _fact(app, "live_version") else "-",
             "URL": lambda app: _fact(app, "url"),
             "UPDATED": lambda app: output.when(_fact(app, "updated_at")),
         },
@@ -45,6 +46,7 @@ def get(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
         "Name": _fact(found, "name"),
         "URL": _fact(found, "url"),
         "Live version": _version(_fact(found, "live_version")),
+        "Trouble": _fact(found, "trouble"),
         "Price": _price(found),
         "Description": _fact(found, "description"),
         "Created": output.when(_fact(found, "created_at")),

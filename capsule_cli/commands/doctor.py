@@ -26,6 +26,6 @@ def doctor(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 def _show(check: checks.Check) -> None:
-    output.data(output.clean(f"{check.state:<5} {check.name:<12} {check.detail}"))
+    output.data(output.clean(f"{check.state:<5} {check.name:<20} {check.detail}"))
     for line in check.fix.splitlines():
-        output.data(output.clean(f"{'':<18} {line}"))
+        output.data(output.clean(f"{'':<26} {line}"))

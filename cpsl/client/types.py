@@ -21,6 +21,7 @@ class AppInfo(TypedDict):
     description: str
     created_at: float
     updated_at: float
+    trouble: str
 
 
 @dataclass(frozen=True)

@@ -56,13 +56,20 @@ class Gateway:
         self.apps = Apps(
             self.db, self.engine, self.secrets, self.filesystems, self.user_files, self.redactions, settings
         )
-        self.restarts = Restarts(self.apps, self.engine, self.app_logs)
+        self.restarts = Restarts(self.apps, self.secrets, self.engine, self.app_logs)
         self.retention = Retention(self.db, self.engine, self.apps, self.redactions, settings.keep_versions)
         self.importer = Importer(self.engine, self.secrets, self.redactions)
         self.deploys = Deploys(
-            self.apps, self.secrets, self.filesystems, self.channels, self.importer, self.retention, settings
+            self.apps,
+            self.secrets,
+            self.filesystems,
+            self.channels,
+            self.importer,
+            self.restarts,
+            self.retention,
+            settings,
         )
-        self.rollbacks = Rollbacks(self.apps, self.deploys, self.importer, self.retention, self.app_logs)
+        self.rollbacks = Rollbacks(self.apps, self.deploys, self.importer, self.restarts, self.retention, self.app_logs)
         self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
         self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)

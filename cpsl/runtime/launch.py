@@ -26,6 +26,9 @@ from cpsl.wire import frames
 UNUSED_IDS = 1_900_000_000
 """Ids from here on own nothing on any machine: beyond those of people, services and containers."""
 _KEPT_VARIABLES = ("PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""How many threads numerical libraries start: else one for each core of the machine, of which the app has its share.
+With one there is none to be left running by an import."""
 _HINT = (
     "See what is missing, and the way to have it: capsule doctor. Or start the gateway with --isolation none, where"
     " apps can read this machine's files and mount no filesystems."
@@ -199,6 +202,7 @@ def _become_zygote(link: int, start: frames.Start, python: str, library: str) ->
     environment = {**kept, **locale, "HOME": sandbox.HOME if is_boxed else os.environ.get("HOME", "/")}
     environment["PATH"] = f"{os.path.dirname(python)}:{kept.get('PATH', os.defpath)}"
     environment["PYTHONPATH"] = library
+    environment |= dict.fromkeys(_THREADS, str(max(1, round(start.cpu))))
     code = sandbox.CODE if is_boxed else start.code_dir
     argv = [python, "-P", "-B", "-m", "cpsl.runtime", "--zygote", "--fd", str(link), "--code", code]
     os.execve(python, argv, environment)  # noqa: S606 - it replaces this process, without a shell

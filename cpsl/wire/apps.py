@@ -108,7 +108,10 @@ class DeployCheck(msgspec.Struct, omit_defaults=True):
 
 
 class App(msgspec.Struct, omit_defaults=False):
-    """An app of the workspace. ``live_version`` is 0 before the first deploy went live."""
+    """An app of the workspace. ``live_version`` is 0 before the first deploy went live.
+
+    ``trouble`` says why it is unhealthy; empty if it is not.
+    """
 
     id: str
     name: str
@@ -120,6 +123,7 @@ class App(msgspec.Struct, omit_defaults=False):
     description: str
     created_at: float
     updated_at: float
+    trouble: str = ""
 
 
 class AppList(msgspec.Struct):

@@ -18,6 +18,7 @@ import pytest
 
 from tests.cli.conftest import Live
 from tests.cli.terminal import CTRL_C, Terminal
+from tests.support.gateway import GatewayProcess
 
 APP = """import cpsl
 from words import WORD
@@ -61,7 +62,7 @@ class Serve:
             found = self._events.get(timeout=seconds)
             if found["event"] == event:
                 return found
-            assert found["event"] == "log", found
+            assert found["event"] == "log", (found, self.process.stderr and self.process.stderr.read())
 
     def is_quiet(self, seconds: float) -> bool:
         time.sleep(seconds)
@@ -232,3 +233,23 @@ def test_what_no_save_can_mend_ends_it(live: Live, entry: str, code: int) -> Non
     done = live.run("serve", entry)
     assert done.returncode == code
     assert "capsule serve app.py:app" in done.stderr
+
+
+def test_it_goes_on_after_the_gateway_was_away(own_gateway: GatewayProcess, tmp_path: Path) -> None:
+    home = Live(own_gateway.env, tmp_path)
+    login = ["login", "--with-token", "--gateway", own_gateway.url]
+    assert home.run(*login, stdin=own_gateway.token).returncode == 0
+    one = Serve(home, tmp_path / "project", "outlasting")
+    try:
+        one.wait_for("live")
+        own_gateway.kill()
+        one.write("missed")
+        assert one.wait_for("failed")["error"]["code"] == "gateway_unreachable"
+        own_gateway.start()
+        one.write("two")
+        assert one.wait_for("live")["version"] == 2
+        assert one.ask() == "two"
+        assert one.wait_for("log")["message"] == "heard hi"
+    finally:
+        one.process.kill()
+        one.process.communicate()

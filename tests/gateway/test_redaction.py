@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import cpsl
 from cpsl.gateway.secrets.redaction import MASK, Redactions, Redactor
 from cpsl.wire.apps import DeployLog
-from tests.gateway.test_deploys import archive
+from tests.gateway.test_deploys import archive, wait_for
 from tests.support.gateway import GatewayProcess
 
 CANARY = 'canary "value" + 7f3a/né'
@@ -177,3 +178,39 @@ def test_nothing_of_it_is_in_what_an_import_prints(gateway: GatewayProcess) -> N
                 lines += [event.line] if isinstance(event, DeployLog) else []
     assert lines == [f"at import {MASK}"]
     assert f"RuntimeError: {MASK}" in caught.value.traceback
+
+
+def is_logged(client: cpsl.Client, text: str) -> bool:
+    return any(text in line.message for line in client.apps.logs("falling"))
+
+
+def test_visitors_of_an_app_that_goes_down_see_nothing_of_it(gateway: GatewayProcess) -> None:
+    source = """
+import os
+import cpsl
+
+app = cpsl.App(name="falling", secrets=["FALLING_KEY"])
+
+
+@app.boot()
+async def boot():
+    if os.environ["FALLING_KEY"].startswith("refuse"):
+        raise RuntimeError(os.environ["FALLING_KEY"])
+
+
+@app.data("down")
+async def down():
+    os.write(1, f"last words {os.environ['FALLING_KEY']}\\n".encode())
+    os._exit(3)
+"""
+    with gateway.client() as client:
+        for secret, code in (("falls-down-7fT2", "runtime_lost"), ("refuse-to-start-9Yk", "boot_failed")):
+            client.secrets.create({"FALLING_KEY": secret}, overwrite=True)
+            list(client.deploys.create(archive({"app.py": source}), "app.py:app", secrets=["FALLING_KEY"]))
+            answer = gateway.ask("GET", "/api/v1/app/falling/data/down")
+            assert (answer.status_code, answer.json()["code"]) == (502, code)
+            assert secret not in answer.text
+            assert "last words" not in answer.text
+            masked = "last words [secure]" if code == "runtime_lost" else "RuntimeError: [secure]"
+            wait_for(partial(is_logged, client, masked))
+        client.apps.delete("falling")

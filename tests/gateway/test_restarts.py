@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import cpsl
+from cpsl.wire.apps import DeployDone, DeployLog
 from tests.gateway.test_deploys import archive
 from tests.support.gateway import GatewayProcess
 
@@ -116,3 +117,16 @@ def test_other_workspaces_do_not_notice(client: cpsl.Client, gateway: GatewayPro
     with gateway.client(gateway.member("rotate@example.com", "rotating")) as other:
         assert other.secrets.create({"ROTATED": "theirs"}).restarted == []
     assert value(client) == "first-value"
+
+
+def test_a_secret_that_changes_while_an_app_is_deployed_is_not_missed(
+    client: cpsl.Client, gateway: GatewayProcess
+) -> None:
+    slow = "import time\nprint('importing')\ntime.sleep(1)\n" + SOURCE.replace("NAME", "rotating")
+    with gateway.client() as other:
+        events = other.deploys.create(archive({"app.py": slow}), "app.py:app", secrets=["ROTATED"])
+        while not isinstance(next(events), DeployLog):
+            pass
+        client.secrets.create({"ROTATED": "changed meanwhile"}, overwrite=True)
+        assert isinstance(list(events)[-1], DeployDone)
+    assert value(client) == "changed meanwhile"

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger("cpsl.engine")
-_CONTROLLERS = ("memory", "cpu", "pids")
+CONTROLLERS = ("memory", "cpu", "pids")
 _PERIOD_US = 100_000
 _MIB = 1024 * 1024
 _CROWDED = 0.9
@@ -136,7 +136,7 @@ def _separate() -> dict[str, Path]:
     bases = {}
     for controller, path in _own_groups().items():
         base = Path("/sys/fs/cgroup") / controller / path.lstrip("/") / _name()
-        if controller in _CONTROLLERS and _made(base):
+        if controller in CONTROLLERS and _made(base):
             bases[controller] = base
     return bases
 
@@ -148,7 +148,7 @@ def _unified() -> dict[str, Path]:
         return {}
     top = Path("/sys/fs/cgroup") / own.lstrip("/")
     try:
-        offered = [name for name in _CONTROLLERS if name in (top / "cgroup.controllers").read_text().split()]
+        offered = [name for name in CONTROLLERS if name in (top / "cgroup.controllers").read_text().split()]
         if not offered:
             return {}
         gateway, base = top / "capsule-gateway", top / _name()

@@ -18,6 +18,7 @@ from cpsl.errors import CapsuleError, InvalidRequest, NotFound
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.development import check_channels
 from cpsl.gateway.apps.importing import Importer
+from cpsl.gateway.apps.restarts import Restarts
 from cpsl.gateway.apps.retention import Retention
 from cpsl.gateway.apps.service import Apps, VersionRef, named_secrets
 from cpsl.gateway.channels.service import Channels
@@ -86,6 +87,7 @@ class Deploys:
         filesystems: FileSystems,
         channels: Channels,
         importer: Importer,
+        restarts: Restarts,
         retention: Retention,
         settings: Settings,
     ) -> None:
@@ -94,6 +96,7 @@ class Deploys:
         self._filesystems = filesystems
         self._channels = channels
         self._importer = importer
+        self._restarts = restarts
         self._retention = retention
         self._settings = settings
         self._running: set[asyncio.Task[None]] = set()
@@ -235,7 +238,9 @@ class Deploys:
             found = await self._importer.make_ready(candidate, start, on_line)
             spec = wanted.spec_of(found)
             if _needs(spec) == _needs(declared):
-                return await self._apps.activate(actor.workspace_id, version_id, entry, spec, is_dev=is_dev)
+                ref = await self._apps.activate(actor.workspace_id, version_id, entry, spec, is_dev=is_dev)
+                await self._restarts.if_changed(ref, candidate.deployed_at)
+                return ref
             declared = spec
 
 

@@ -27,7 +27,7 @@ class Importer:
         redactor = self._redactions.of(version_id)
         redactor.add(start.environment.values())
         with _without_secrets(redactor):
-            answers = self._answers(workspace_id, redactor)
+            answers = self._answers(workspace_id, None, redactor)
             return await self._engine.inspect(start, answers, _lines(redactor, on_line))
 
     def has_image(self, spec: AppSpec) -> bool:
@@ -38,7 +38,7 @@ class Importer:
         """Import a version and keep it ready for runtimes; what it declares. Raises AppBroken: nothing is left then."""
         redactor = self._redactions.of(version.version_id)
         with _without_secrets(redactor):
-            answers = self._answers(version.workspace_id, redactor)
+            answers = self._answers(version.workspace_id, version.deployed_at, redactor)
             return await self._engine.prepare(version.version_id, start, answers, _lines(redactor, on_line))
 
     async def let_go(self, version_id: str) -> None:
@@ -50,7 +50,7 @@ class Importer:
         await self.let_go(version_id)
         self._redactions.forget([version_id])
 
-    def _answers(self, workspace_id: str, redactor: Redactor) -> Answer:
+    def _answers(self, workspace_id: str, as_of: float | None, redactor: Redactor) -> Answer:
         """While it is imported an app may read secrets, which whoever deploys could read by deploying; no more."""
 
         async def answer(question: Question) -> str:
@@ -60,7 +60,7 @@ class Importer:
                     code="not_running_yet",
                     hint="Do this in @app.boot() or in a handler.",
                 )
-            values = await self._secrets.open(workspace_id, [question.name])
+            values = await self._secrets.open(workspace_id, [question.name], as_of)
             if question.name not in values:
                 raise NotFound(
                     f"there is no secret {question.name!r} in the workspace",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from cpsl.engine.protocol import Engine
 from cpsl.gateway.apps.logs import AppLogs
-from cpsl.gateway.apps.service import Apps
+from cpsl.gateway.apps.service import Apps, VersionRef, named_secrets
+from cpsl.gateway.secrets.service import Secrets
 
 
 class Restarts:
     """Ends runtimes in order: turns in flight finish where they began, the next ones find a new runtime."""
 
-    def __init__(self, apps: Apps, engine: Engine, app_logs: AppLogs) -> None:
+    def __init__(self, apps: Apps, secrets: Secrets, engine: Engine, app_logs: AppLogs) -> None:
         self._apps = apps
+        self._secrets = secrets
         self._engine = engine
         self._app_logs = app_logs
 
@@ -19,6 +21,21 @@ class Restarts:
         """Restart the apps whose live version names one of these secrets; their names."""
         users = await self._apps.naming_secrets(workspace_id, names) if names else []
         for ref, changed in users:
-            await self._engine.drain([ref.version_id])
-            self._app_logs.system(ref.place(), f"Restarting: {', '.join(changed)} changed")
+            await self._restart(ref, changed)
         return [ref.app for ref, _ in users]
+
+    async def if_changed(self, ref: VersionRef, since: float) -> None:
+        """Restart a version that went live just now, if a secret changed since it was imported.
+
+        While it was imported it was not live yet, so nobody else could know that it names the secret. ``since`` in
+        seconds since the epoch.
+        """
+        named = named_secrets(ref.spec)
+        known = await self._secrets.all(ref.workspace_id) if named else []
+        changed = [secret.name for secret in known if secret.name in named and secret.updated_at >= since]
+        if changed:
+            await self._restart(ref, changed)
+
+    async def _restart(self, ref: VersionRef, changed: list[str]) -> None:
+        await self._engine.drain([ref.version_id])
+        self._app_logs.system(ref.place(), f"Restarting: {', '.join(changed)} changed")

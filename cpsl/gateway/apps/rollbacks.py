@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from cpsl.engine.protocol import AppBroken
 from cpsl.errors import Conflict, DeployFailed, NotFound
 from cpsl.gateway.apps.deploys import Deploys, Refused
 from cpsl.gateway.apps.importing import Importer
 from cpsl.gateway.apps.logs import AppLogs
+from cpsl.gateway.apps.restarts import Restarts
 from cpsl.gateway.apps.retention import Retention
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.wire.apps import App, RolledBack, Version
@@ -16,11 +19,18 @@ class Rollbacks:
     """Goes back to versions that are still kept. What is live stays live until the other one can answer."""
 
     def __init__(
-        self, apps: Apps, deploys: Deploys, importer: Importer, retention: Retention, app_logs: AppLogs
+        self,
+        apps: Apps,
+        deploys: Deploys,
+        importer: Importer,
+        restarts: Restarts,
+        retention: Retention,
+        app_logs: AppLogs,
     ) -> None:
         self._apps = apps
         self._deploys = deploys
         self._importer = importer
+        self._restarts = restarts
         self._retention = retention
         self._app_logs = app_logs
 
@@ -34,12 +44,14 @@ class Rollbacks:
         wanted = number if number is not None else await self._before(app)
         _check(app, wanted, await self._apps.versions(workspace_id, app.id))
         version = await self._apps.version(app.id, wanted)
+        began = time.time()
         await self._make_ready(version)
         try:
             await self._apps.make_live(version, app.live_version)
         except Conflict:
             await self._importer.let_go(version.version_id)
             raise
+        await self._restarts.if_changed(version, began)
         self._retention.tidy()
         self._tell(version, f"Live again, instead of v{app.live_version}")
         return RolledBack(app.name, wanted, app.live_version, app.url)

@@ -245,6 +245,7 @@ class Apps:
             description=spec.description,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            trouble=self._engine.trouble(row.version_id) if row.version_id else "",
         )
 
 

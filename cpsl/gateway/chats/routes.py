@@ -8,6 +8,7 @@ from litestar import Response, Router, delete, get, post
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
+from cpsl.engine.protocol import AppBroken, RuntimeLost
 from cpsl.errors import AppError, AuthError, InvalidRequest, NotFound
 from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.chats.log import TurnLog
@@ -93,8 +94,11 @@ async def get_data(app: str, name: str, request: GatewayRequest) -> Response[byt
         raise AuthError("this data is for signed-in users", code="authentication_required")
     user = await gateway.turns.user(version.app_id, request.visitor)
     integrations = await gateway.sessions.integrations(version, user)
-    runtime = await gateway.runner.runtime(version, user)
-    response = await runtime.data(name, dict(request.query_params), integrations)
+    try:
+        runtime = await gateway.runner.runtime(version, user)
+        response = await runtime.data(name, dict(request.query_params), integrations)
+    except (AppBroken, RuntimeLost) as error:
+        raise gateway.sessions.runtime_error(version, user, error) from error
     if response.failure is not None:
         raise gateway.sessions.data_error(version, user, response.failure)
     return Response(response.json, media_type="application/json")

@@ -72,6 +72,13 @@ class Sessions:
         kind = AppError if failure.code == "app_error" else InvalidRequest
         return kind(failure.message, code=failure.code, hint=failure.hint)
 
+    def runtime_error(self, version: VersionRef, user: AppUser, error: AppBroken | RuntimeLost) -> CapsuleError:
+        """The error for an app that does not run. How it ended, and what it said last, goes to the app's log alone."""
+        if isinstance(error, RuntimeLost):
+            self._app_logs.system(version.place(user), f"{error.message}\n{error.hint or ''}".rstrip(), "error")
+        what = "could not be started" if isinstance(error, AppBroken) else "ended unexpectedly"
+        return AppError(f"the app {what}", code=error.code)
+
     async def _run_exit(self, version: VersionRef, actor: Actor, row: Row[Any]) -> None:
         # A hook that fails or takes too long keeps nobody from deleting what is theirs; the app's log has the reason.
         user = await self._turns.user(version.app_id, actor)
