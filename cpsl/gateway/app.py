@@ -1,4 +1,4 @@
-"""The HTTP side of a gateway: its routes, who may call them, and what each is handed."""
+"""The HTTP side of a gateway: its routes, and who may call them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.datastructures import State
-from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -15,7 +14,7 @@ from litestar.types import ASGIApp
 from cpsl._version import __version__
 from cpsl.errors import AuthError, NotLoggedIn
 from cpsl.gateway.accounts import routes as accounts
-from cpsl.gateway.accounts.service import REFUSAL, REFUSAL_HINT, Actor
+from cpsl.gateway.accounts.service import REFUSAL, REFUSAL_HINT
 from cpsl.gateway.apps import routes as apps
 from cpsl.gateway.channels import routes as channels
 from cpsl.gateway.chats import routes as chats
@@ -58,45 +57,12 @@ def _litestar(gateway: Gateway) -> Litestar:
     return Litestar(
         route_handlers=[login, api, web.router],
         request_class=GatewayRequest,
-        dependencies=_dependencies(gateway),
         exception_handlers=HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,
         state=State({"gateway": gateway}),
     )
-
-
-def _dependencies(gateway: Gateway) -> dict[str, Provide]:
-    parts = {
-        "accounts": gateway.accounts,
-        "app_logs": gateway.app_logs,
-        "apps": gateway.apps,
-        "channels": gateway.channels,
-        "closing": gateway.closing,
-        "deploys": gateway.deploys,
-        "devices": gateway.devices,
-        "filesystems": gateway.filesystems,
-        "gateway": gateway,
-        "prompts": gateway.prompts,
-        "restarts": gateway.restarts,
-        "rollbacks": gateway.rollbacks,
-        "runner": gateway.runner,
-        "secrets": gateway.secrets,
-        "sessions": gateway.sessions,
-        "settings": gateway.settings,
-        "turns": gateway.turns,
-        "user_files": gateway.user_files,
-    }
-
-    return {
-        **{name: Provide(_constant(part), sync_to_thread=False) for name, part in parts.items()},
-        "actor": Provide(_actor, sync_to_thread=False),
-    }
-
-
-def _constant(part: Any) -> Any:
-    return lambda: part
 
 
 async def _authenticate(request: Request[Any, Any, Any]) -> None:
@@ -107,10 +73,6 @@ async def _authenticate(request: Request[Any, Any, Any]) -> None:
         request.visitor = await request.gateway.accounts.authenticate(token)
     elif not request.route_handler.opt.get("public"):
         raise NotLoggedIn("this needs a token", hint="Log in with: capsule login")
-
-
-def _actor(request: GatewayRequest) -> Actor:
-    return request.actor
 
 
 def _bearer_token(request: GatewayRequest) -> str | None:

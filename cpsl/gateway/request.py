@@ -14,7 +14,7 @@ class GatewayRequest(StrictRequest):
 
     @property
     def gateway(self) -> Gateway:
-        """The parts that answer. To read them here costs nothing; what Litestar injects costs a task for each."""
+        """The parts that answer. To read them here costs nothing; what Litestar injects costs a task each."""
         gateway: Gateway = self.app.state.gateway
         return gateway
 
@@ -23,3 +23,8 @@ class GatewayRequest(StrictRequest):
         """Who asks, where only those may who have a token."""
         assert self.visitor is not None
         return self.visitor
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace of who asks."""
+        return self.actor.workspace_id

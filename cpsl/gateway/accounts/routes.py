@@ -9,9 +9,8 @@ from litestar import Request, Response, Router, delete, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 
-from cpsl.gateway.accounts.devices import Devices, TokenRefused
-from cpsl.gateway.accounts.service import Accounts, Actor
-from cpsl.gateway.settings import Settings
+from cpsl.gateway.accounts.devices import TokenRefused
+from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.accounts import (
     Account,
     AccountCreate,
@@ -29,15 +28,15 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 
 
 @post("/auth/local")
-async def login_local(data: LocalLogin, accounts: Accounts) -> NewToken:
+async def login_local(data: LocalLogin, request: GatewayRequest) -> NewToken:
     """Log in with the content of the gateway's bootstrap file."""
-    return await accounts.login_local(data.bootstrap_secret, data.name)
+    return await request.gateway.accounts.login_local(data.bootstrap_secret, data.name)
 
 
 @post("/auth/device/code", status_code=200)
-async def begin_device_login(data: Form, devices: Devices) -> DeviceCode:
+async def begin_device_login(data: Form, request: GatewayRequest) -> DeviceCode:
     """RFC 8628 §3.1: begin to log in a device."""
-    return await devices.begin(data.get("client_name") or data.get("client_id", ""))
+    return await request.gateway.devices.begin(data.get("client_name") or data.get("client_id", ""))
 
 
 def _token_refused(_: Request[Any, Any, Any], error: TokenRefused) -> Response[bytes]:
@@ -48,41 +47,41 @@ def _token_refused(_: Request[Any, Any, Any], error: TokenRefused) -> Response[b
 
 
 @post("/auth/device/token", status_code=200, exception_handlers={TokenRefused: _token_refused})
-async def finish_device_login(data: Form, devices: Devices) -> DeviceToken:
+async def finish_device_login(data: Form, request: GatewayRequest) -> DeviceToken:
     """RFC 8628 §3.4: the token, once a person has approved."""
-    return await devices.exchange(data.get("grant_type", ""), data.get("device_code", ""))
+    return await request.gateway.devices.exchange(data.get("grant_type", ""), data.get("device_code", ""))
 
 
 @get("/me")
-async def me(actor: Actor, accounts: Accounts, settings: Settings) -> Me:
+async def me(request: GatewayRequest) -> Me:
     """Who this token is."""
-    found = await accounts.me(actor)
-    found.isolation = settings.isolation
+    found = await request.gateway.accounts.me(request.actor)
+    found.isolation = request.gateway.settings.isolation
     return found
 
 
 @get("/tokens")
-async def list_tokens(actor: Actor, accounts: Accounts) -> TokenList:
+async def list_tokens(request: GatewayRequest) -> TokenList:
     """Your tokens, without the tokens themselves."""
-    return TokenList(await accounts.tokens(actor))
+    return TokenList(await request.gateway.accounts.tokens(request.actor))
 
 
 @post("/tokens")
-async def create_token(data: TokenCreate, actor: Actor, accounts: Accounts) -> NewToken:
+async def create_token(data: TokenCreate, request: GatewayRequest) -> NewToken:
     """A further token."""
-    return await accounts.create_token(actor, data)
+    return await request.gateway.accounts.create_token(request.actor, data)
 
 
 @delete("/tokens/{token_id:str}")
-async def delete_token(token_id: str, actor: Actor, accounts: Accounts) -> None:
+async def delete_token(token_id: str, request: GatewayRequest) -> None:
     """Revoke a token; ``current`` is the one that asks."""
-    await accounts.delete_token(actor, token_id)
+    await request.gateway.accounts.delete_token(request.actor, token_id)
 
 
 @post("/accounts")
-async def create_account(data: AccountCreate, actor: Actor, accounts: Accounts) -> Account:
+async def create_account(data: AccountCreate, request: GatewayRequest) -> Account:
     """Let someone else use this gateway."""
-    return await accounts.add_account(actor, data)
+    return await request.gateway.accounts.add_account(request.actor, data)
 
 
 login_router = Router(

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, post
+from litestar import Response, Router, delete, get, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from cpsl.errors import InvalidRequest
-from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.deploys import Deploys, Wanted
-from cpsl.gateway.apps.logs import AppLogs
-from cpsl.gateway.apps.rollbacks import Rollbacks
-from cpsl.gateway.apps.service import Apps
-from cpsl.gateway.bell import Bell, wait_for
-from cpsl.gateway.chats.running import Runner
+from cpsl.gateway.apps.deploys import Wanted
+from cpsl.gateway.bell import wait_for
 from cpsl.gateway.files.transfer import received
+from cpsl.gateway.gateway import Gateway
 from cpsl.gateway.http import sse
-from cpsl.gateway.settings import Settings
+from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.apps import (
     App,
     AppList,
@@ -44,46 +40,43 @@ Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
 
 
 @get("/apps")
-async def list_apps(actor: Actor, apps: Apps) -> AppList:
+async def list_apps(request: GatewayRequest) -> AppList:
     """The apps of the workspace."""
-    return AppList(await apps.all(actor.workspace_id))
+    return AppList(await request.gateway.apps.all(request.workspace_id))
 
 
 @get("/apps/{app:str}")
-async def get_app(app: str, actor: Actor, apps: Apps) -> App:
+async def get_app(app: str, request: GatewayRequest) -> App:
     """One app, by name or id."""
-    return await apps.get(actor.workspace_id, app)
+    return await request.gateway.apps.get(request.workspace_id, app)
 
 
 @delete("/apps/{app:str}")
-async def delete_app(app: str, actor: Actor, apps: Apps, runner: Runner) -> None:
+async def delete_app(app: str, request: GatewayRequest) -> None:
     """Remove an app with its versions, sessions and logs, and the files that its users gave it."""
-    found = await apps.get(actor.workspace_id, app)
+    apps, runner = request.gateway.apps, request.gateway.runner
+    found = await apps.get(request.workspace_id, app)
     running = await apps.unfinished_turns(found.id)
     await asyncio.gather(*(runner.cancel(turn_id) for turn_id in running))
-    await apps.delete(actor.workspace_id, found.id)
+    await apps.delete(request.workspace_id, found.id)
 
 
 @get("/apps/{app:str}/versions")
-async def list_versions(app: str, actor: Actor, apps: Apps) -> VersionList:
+async def list_versions(app: str, request: GatewayRequest) -> VersionList:
     """The versions of an app, newest first."""
-    return VersionList(await apps.versions(actor.workspace_id, app))
+    return VersionList(await request.gateway.apps.versions(request.workspace_id, app))
 
 
 @post("/apps/{app:str}/rollback", status_code=200)
-async def roll_back(app: str, data: Rollback, actor: Actor, rollbacks: Rollbacks) -> RolledBack:
+async def roll_back(app: str, data: Rollback, request: GatewayRequest) -> RolledBack:
     """Make an earlier version the live one, once it has come up. Turns in flight end in the version they began in."""
-    return await rollbacks.roll_back(actor.workspace_id, app, data.version)
+    return await request.gateway.rollbacks.roll_back(request.workspace_id, app, data.version)
 
 
 @get("/apps/{app:str}/logs")
 async def get_logs(
     app: str,
-    actor: Actor,
-    apps: Apps,
-    app_logs: AppLogs,
-    settings: Settings,
-    closing: Bell,
+    request: GatewayRequest,
     limit: Limit = 100,
     after: int | None = None,
     follow: bool = False,
@@ -98,57 +91,49 @@ async def get_logs(
 
     All that is given must fit: ``since`` (seconds since the epoch), ``level`` (the least urgent one), and so on.
     """
-    found = await apps.get(actor.workspace_id, app)
+    found = await request.gateway.apps.get(request.workspace_id, app)
     wanted = LogFilter(since, session, turn, version, level, stream)
     if follow:
-        return sse.stream(_follow(app_logs, found.id, limit, after, wanted, settings.heartbeat, closing))
-    return Response(LogPage(await app_logs.page(found.id, limit, after, wanted)))
+        return sse.stream(_follow(request.gateway, found.id, limit, after, wanted))
+    return Response(LogPage(await request.gateway.app_logs.page(found.id, limit, after, wanted)))
 
 
 @get("/apps/{app:str}/logs/build")
-async def get_build_log(app: str, actor: Actor, apps: Apps, version: int | None = None) -> BuildLog:
+async def get_build_log(app: str, request: GatewayRequest, version: int | None = None) -> BuildLog:
     """What building the image of a version (of the live one) printed."""
-    live = await apps.live(actor.workspace_id, app)
+    apps = request.gateway.apps
+    live = await apps.live(request.workspace_id, app)
     wanted = live if version is None else await apps.version(live.app_id, version)
     return BuildLog(wanted.app, wanted.number, apps.build_log(wanted))
 
 
 async def _follow(
-    app_logs: AppLogs,
-    app_id: str,
-    limit: int,
-    after: int | None,
-    wanted: LogFilter,
-    heartbeat: float,
-    closing: Bell,
+    gateway: Gateway, app_id: str, limit: int, after: int | None, wanted: LogFilter
 ) -> AsyncIterator[bytes]:
-    while not closing.has_rung:
-        changed = app_logs.changed(app_id)
-        newest = await app_logs.newest(app_id)
-        lines = await app_logs.page(app_id, limit, after, wanted)
+    while not gateway.closing.has_rung:
+        changed = gateway.app_logs.changed(app_id)
+        newest = await gateway.app_logs.newest(app_id)
+        lines = await gateway.app_logs.page(app_id, limit, after, wanted)
         for line in lines:
             yield sse.message("log", msgspec.json.encode(line), line.id)
         # Lines that are not wanted are looked at once; of a page that is full, more may be waiting.
         seen = lines[-1].id if lines else 0
         is_full = after is not None and len(lines) == limit
         after = max(after or 0, seen, 0 if is_full else newest)
-        if not is_full and not await wait_for(changed, closing, timeout=heartbeat):
+        if not is_full and not await wait_for(changed, gateway.closing, timeout=gateway.settings.heartbeat):
             yield sse.HEARTBEAT
 
 
 @post("/deploys/check", status_code=200)
-async def check_deploy(data: AppSpec, actor: Actor, deploys: Deploys) -> DeployCheck:
+async def check_deploy(data: AppSpec, request: GatewayRequest) -> DeployCheck:
     """What stands in the way of deploying an app."""
-    return await deploys.check(actor.workspace_id, data)
+    return await request.gateway.deploys.check(request.workspace_id, data)
 
 
 @post("/deploys", status_code=200, request_max_body_size=None)
 async def deploy(
-    request: Request[Any, Any, Any],
     entry: str,
-    actor: Actor,
-    deploys: Deploys,
-    settings: Settings,
+    request: GatewayRequest,
     app: str = "",
     secret_names: str = "",
     dev: bool = False,
@@ -165,9 +150,10 @@ async def deploy(
         raise InvalidRequest("the entry point is longer than 500 characters", code="invalid_entry_point")
     development = Development(_names(channel_names), take_channels) if dev else None
     wanted = Wanted(entry, app, _names(secret_names), development)
+    settings = request.gateway.settings
     limit = settings.max_bundle_bytes + _ARCHIVE_OVERHEAD
     async with received(request, settings.data_dir / "tmp", limit) as (archive, _):
-        events = deploys.deploy(actor, archive, wanted)
+        events = request.gateway.deploys.deploy(request.actor, archive, wanted)
     return sse.stream(_deploy_events(events))
 
 

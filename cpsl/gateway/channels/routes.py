@@ -4,36 +4,35 @@ from __future__ import annotations
 
 from litestar import Router, delete, get, post
 
-from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.service import Apps
-from cpsl.gateway.channels.service import Channels
+from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.resources import Channel, ChannelCreate, ChannelCreated, ChannelList
 
 
 @get("")
-async def list_channels(actor: Actor, channels: Channels) -> ChannelList:
+async def list_channels(request: GatewayRequest) -> ChannelList:
     """The channels of the workspace, without their credentials."""
-    return ChannelList(await channels.all(actor.workspace_id))
+    return ChannelList(await request.gateway.channels.all(request.workspace_id))
 
 
 @post("")
-async def create_channel(data: ChannelCreate, actor: Actor, channels: Channels) -> ChannelCreated:
+async def create_channel(data: ChannelCreate, request: GatewayRequest) -> ChannelCreated:
     """Keep a messenger account for apps to answer on."""
-    return ChannelCreated(await channels.create(actor.workspace_id, data))
+    return ChannelCreated(await request.gateway.channels.create(request.workspace_id, data))
 
 
 @get("/{name:str}")
-async def get_channel(name: str, actor: Actor, channels: Channels) -> Channel:
+async def get_channel(name: str, request: GatewayRequest) -> Channel:
     """One channel, by name or id."""
-    return await channels.get(actor.workspace_id, name)
+    return await request.gateway.channels.get(request.workspace_id, name)
 
 
 @delete("/{name:str}")
-async def delete_channel(name: str, actor: Actor, channels: Channels, apps: Apps, force: bool = False) -> None:
+async def delete_channel(name: str, request: GatewayRequest, force: bool = False) -> None:
     """Forget a channel."""
-    found = await channels.get(actor.workspace_id, name)
-    used_by = await apps.naming_channel(actor.workspace_id, found.name)
-    await channels.delete(actor.workspace_id, name, used_by, force=force)
+    channels = request.gateway.channels
+    found = await channels.get(request.workspace_id, name)
+    used_by = await request.gateway.apps.naming_channel(request.workspace_id, found.name)
+    await channels.delete(request.workspace_id, name, used_by, force=force)
 
 
 router = Router(

@@ -163,7 +163,7 @@ async def _submit(request: GatewayRequest, app: str, message: ChatRequest, key: 
 
 
 async def _live(request: GatewayRequest, app: str) -> VersionRef:
-    return await request.gateway.apps.live(request.actor.workspace_id, app)
+    return await request.gateway.apps.live(request.workspace_id, app)
 
 
 async def _visited(request: GatewayRequest, app: str) -> VersionRef:

@@ -2,78 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Request, Router, delete, get, post, put
+from litestar import Router, delete, get, post, put
 from litestar.response import Stream
 
-from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.service import Apps
-from cpsl.gateway.files.service import FileSystems
 from cpsl.gateway.files.transfer import download, received
-from cpsl.gateway.settings import Settings
+from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.resources import EntryList, FileSystem, FileSystemList, NameOnly, Stored
 
 
 @get("")
-async def list_filesystems(actor: Actor, filesystems: FileSystems) -> FileSystemList:
+async def list_filesystems(request: GatewayRequest) -> FileSystemList:
     """The filesystems of the workspace."""
-    return FileSystemList(await filesystems.all(actor.workspace_id))
+    return FileSystemList(await request.gateway.filesystems.all(request.workspace_id))
 
 
 @post("")
-async def create_filesystem(data: NameOnly, actor: Actor, filesystems: FileSystems) -> FileSystem:
+async def create_filesystem(data: NameOnly, request: GatewayRequest) -> FileSystem:
     """Make an empty filesystem."""
-    return await filesystems.create(actor.workspace_id, data.name)
+    return await request.gateway.filesystems.create(request.workspace_id, data.name)
 
 
 @get("/{name:str}")
-async def get_filesystem(name: str, actor: Actor, filesystems: FileSystems) -> FileSystem:
+async def get_filesystem(name: str, request: GatewayRequest) -> FileSystem:
     """One filesystem, by name or id."""
-    return await filesystems.get(actor.workspace_id, name)
+    return await request.gateway.filesystems.get(request.workspace_id, name)
 
 
 @delete("/{name:str}")
-async def delete_filesystem(name: str, actor: Actor, filesystems: FileSystems, apps: Apps) -> None:
+async def delete_filesystem(name: str, request: GatewayRequest) -> None:
     """Remove a filesystem with all its files."""
-    found = await filesystems.get(actor.workspace_id, name)
-    used_by = await apps.mounting(actor.workspace_id, found.name)
-    await filesystems.delete(actor.workspace_id, name, used_by)
+    filesystems = request.gateway.filesystems
+    found = await filesystems.get(request.workspace_id, name)
+    used_by = await request.gateway.apps.mounting(request.workspace_id, found.name)
+    await filesystems.delete(request.workspace_id, name, used_by)
 
 
 @get("/{name:str}/list")
-async def list_entries(name: str, actor: Actor, filesystems: FileSystems, path: str = "/") -> EntryList:
+async def list_entries(name: str, request: GatewayRequest, path: str = "/") -> EntryList:
     """What lies at a path."""
-    return EntryList(await filesystems.entries(actor.workspace_id, name, path))
+    return EntryList(await request.gateway.filesystems.entries(request.workspace_id, name, path))
 
 
 @get("/{name:str}/content")
-async def get_content(name: str, path: str, actor: Actor, filesystems: FileSystems) -> Stream:
+async def get_content(name: str, path: str, request: GatewayRequest) -> Stream:
     """The bytes of a file."""
-    descriptor, size = await filesystems.open(actor.workspace_id, name, path)
+    descriptor, size = await request.gateway.filesystems.open(request.workspace_id, name, path)
     return download(descriptor, size, path.rsplit("/", 1)[-1])
 
 
 @put("/{name:str}/content", request_max_body_size=None)
 async def put_content(
-    request: Request[Any, Any, Any],
     name: str,
     path: str,
-    actor: Actor,
-    filesystems: FileSystems,
-    settings: Settings,
+    request: GatewayRequest,
     overwrite: bool = False,
 ) -> Stored:
     """Store the request's body as a file, whole or not at all."""
-    await filesystems.check_put(actor.workspace_id, name, path, overwrite=overwrite)
+    filesystems, settings = request.gateway.filesystems, request.gateway.settings
+    await filesystems.check_put(request.workspace_id, name, path, overwrite=overwrite)
     async with received(request, settings.data_dir / "tmp", settings.max_file_bytes) as (source, _):
-        return await filesystems.put(actor.workspace_id, name, path, source, overwrite=overwrite)
+        return await filesystems.put(request.workspace_id, name, path, source, overwrite=overwrite)
 
 
 @delete("/{name:str}/content")
-async def delete_content(name: str, path: str, actor: Actor, filesystems: FileSystems) -> None:
+async def delete_content(name: str, path: str, request: GatewayRequest) -> None:
     """Remove a file or an empty folder."""
-    await filesystems.remove(actor.workspace_id, name, path)
+    await request.gateway.filesystems.remove(request.workspace_id, name, path)
 
 
 router = Router(

@@ -50,8 +50,6 @@ def on_capsule_error(request: Request[Any, Any, Any], error: CapsuleError) -> Re
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    if error.status_code >= 500 and _is_about_the_body(error.__cause__):
-        error = ValidationException(extra=[{"key": "body", "message": str(error.__cause__)}])
     if error.detail == "client disconnected prematurely":  # nobody reads the answer, and nothing of ours failed
         return on_capsule_error(request, InvalidRequest("the upload broke off", code="upload_cut", status=400))
     if error.status_code >= 500:
@@ -73,12 +71,6 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
         request_id=request_id(request),
     )
     return answer(problem)
-
-
-def _is_about_the_body(cause: BaseException | None) -> bool:
-    # The framework takes a field of the body for one of our dependencies when both have the same name ("secrets"), and
-    # its wrong type for our mistake.
-    return isinstance(cause, msgspec.ValidationError) and "`$.data" in str(cause)
 
 
 def _explain(error: ValidationException) -> str:

@@ -4,41 +4,35 @@ from __future__ import annotations
 
 from litestar import Router, delete, get, post
 
-from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.restarts import Restarts
-from cpsl.gateway.apps.service import Apps
+from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets.redaction import SHORTEST
-from cpsl.gateway.secrets.service import Secrets
 from cpsl.wire.resources import Secret, SecretDeleted, SecretList, SecretsCreate, SecretsStored
 
 
 @get("")
-async def list_secrets(actor: Actor, secrets: Secrets, apps: Apps) -> SecretList:
+async def list_secrets(request: GatewayRequest) -> SecretList:
     """Names, digests, and the apps that use them; never values."""
-    return SecretList(await _with_users(apps, actor, await secrets.all(actor.workspace_id)))
+    return SecretList(await _with_users(request, await request.gateway.secrets.all(request.workspace_id)))
 
 
 @post("")
-async def create_secrets(
-    data: SecretsCreate, actor: Actor, secrets: Secrets, apps: Apps, restarts: Restarts
-) -> SecretsStored:
+async def create_secrets(data: SecretsCreate, request: GatewayRequest) -> SecretsStored:
     """Store several at once: all or none. Apps that name one restart, unless the new values are staged."""
-    stored, changed = await secrets.create(actor, data)
-    restarted = [] if data.stage else await restarts.of_secrets(actor.workspace_id, changed)
-    return SecretsStored(await _with_users(apps, actor, stored), restarted, _notes(data))
+    stored, changed = await request.gateway.secrets.create(request.actor, data)
+    restarted = [] if data.stage else await request.gateway.restarts.of_secrets(request.workspace_id, changed)
+    return SecretsStored(await _with_users(request, stored), restarted, _notes(data))
 
 
 @delete("/{name:str}", status_code=200)
-async def delete_secret(
-    name: str, actor: Actor, secrets: Secrets, restarts: Restarts, stage: bool = False
-) -> SecretDeleted:
+async def delete_secret(name: str, request: GatewayRequest, stage: bool = False) -> SecretDeleted:
     """Forget a secret. Apps that name it restart without it; with ``stage``, what runs keeps it until it ends."""
-    await secrets.delete(actor, name)
-    return SecretDeleted(name, [] if stage else await restarts.of_secrets(actor.workspace_id, [name]))
+    await request.gateway.secrets.delete(request.actor, name)
+    restarted = [] if stage else await request.gateway.restarts.of_secrets(request.workspace_id, [name])
+    return SecretDeleted(name, restarted)
 
 
-async def _with_users(apps: Apps, actor: Actor, found: list[Secret]) -> list[Secret]:
-    users = await apps.naming_secrets(actor.workspace_id, [secret.name for secret in found])
+async def _with_users(request: GatewayRequest, found: list[Secret]) -> list[Secret]:
+    users = await request.gateway.apps.naming_secrets(request.workspace_id, [secret.name for secret in found])
     for secret in found:
         secret.used_by = [ref.app for ref, names in users if secret.name in names]
     return found

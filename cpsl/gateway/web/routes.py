@@ -12,10 +12,7 @@ from litestar.params import Body
 from litestar.response import File
 
 from cpsl.errors import CapsuleError, InvalidRequest, NotFound
-from cpsl.gateway.accounts.devices import Devices
-from cpsl.gateway.accounts.service import Accounts
-from cpsl.gateway.apps.service import Apps
-from cpsl.gateway.gateway import Gateway
+from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.integrations import title
 
 _pages = Environment(loader=PackageLoader("cpsl.gateway.web"), autoescape=True, undefined=StrictUndefined)
@@ -30,18 +27,18 @@ def healthz() -> dict[str, str]:
 
 
 @get("/readyz", sync_to_thread=False)
-def readyz(gateway: Gateway) -> Response[dict[str, str]]:
+def readyz(request: GatewayRequest) -> Response[dict[str, str]]:
     """It takes requests."""
-    if gateway.is_ready:
+    if request.gateway.is_ready:
         return Response({"status": "ready"})
     return Response({"status": "not ready"}, status_code=503)
 
 
 @get("/a/{app:str}", media_type=MediaType.HTML)
-async def app_page(app: str, apps: Apps) -> Response[str]:
+async def app_page(app: str, request: GatewayRequest) -> Response[str]:
     """An app's page: what it is called, and how to talk to it."""
     try:
-        found = await apps.public(app)
+        found = await request.gateway.apps.public(app)
     except NotFound as error:
         return _page("message.html", 404, title="Not found", message=error.message)
     return _page("app.html", app=found)
@@ -54,15 +51,15 @@ def device_page(user_code: str = "") -> Response[str]:
 
 
 @post("/device", media_type=MediaType.HTML, status_code=200)
-async def decide_device(data: Form, accounts: Accounts, devices: Devices) -> Response[str]:
+async def decide_device(data: Form, request: GatewayRequest) -> Response[str]:
     """Approve or deny. The token in the form is the only credential, so a foreign page cannot send it."""
     user_code = data.get("user_code", "")
     approve = data.get("decision") == "approve"
     try:
         if not approve and data.get("decision") != "deny":
             raise InvalidRequest("say whether to approve or to deny")
-        actor = await accounts.authenticate(data.get("token", "").strip())
-        await devices.decide(actor, user_code, approve=approve)
+        actor = await request.gateway.accounts.authenticate(data.get("token", "").strip())
+        await request.gateway.devices.decide(actor, user_code, approve=approve)
     except CapsuleError as error:
         return _page("device.html", error.status, user_code=user_code[:20], message=error.message)
     done = "The device is logged in. You can close this page." if approve else "The login was denied."
@@ -70,9 +67,9 @@ async def decide_device(data: Form, accounts: Accounts, devices: Devices) -> Res
 
 
 @get("/connect/{turn_id:str}/{prompt_id:str}", media_type=MediaType.HTML)
-async def connect_page(turn_id: str, prompt_id: str, gateway: Gateway) -> Response[str]:
+async def connect_page(turn_id: str, prompt_id: str, request: GatewayRequest) -> Response[str]:
     """Where the link of an integration prompt leads."""
-    live = gateway.runner.live(turn_id)
+    live = request.gateway.runner.live(turn_id)
     prompt = live.log.prompts.get(prompt_id) if live else None
     if live is None or prompt is None:
         return _page("message.html", 404, title="Not found", message="This request to connect is no longer open.")
@@ -86,10 +83,10 @@ async def connect_page(turn_id: str, prompt_id: str, gateway: Gateway) -> Respon
 
 
 @get("/a/{app:str}/connect/{integration:str}", media_type=MediaType.HTML)
-async def connect_card_page(app: str, integration: str, apps: Apps) -> Response[str]:
+async def connect_card_page(app: str, integration: str, request: GatewayRequest) -> Response[str]:
     """Where the link of an integration card leads."""
     try:
-        found = await apps.public(app)
+        found = await request.gateway.apps.public(app)
     except NotFound as error:
         return _page("message.html", 404, title="Not found", message=error.message)
     return _page("connect.html", app=found.name, integration=title(integration[:100]), reason="", prompt=None)
