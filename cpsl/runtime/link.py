@@ -20,7 +20,7 @@ from typing import Any
 
 from cpsl.errors import ConnectionFailed, TooLarge
 from cpsl.wire import frames
-from cpsl.wire.events import Event
+from cpsl.wire.events import AppEvent
 
 HOLD_BYTES = 1024 * 1024
 """Above this much unsent output, whoever writes has to wait, loop or no loop."""
@@ -82,7 +82,7 @@ class Link:
             self._out += data
         self._written()
 
-    def emit(self, request_id: str, event: Event) -> None:
+    def emit(self, request_id: str, event: AppEvent) -> None:
         """Send an event of a turn; neighbours of one turn share a frame."""
         with self._writing:
             if not self._batch.add_event(request_id, event):
@@ -266,10 +266,10 @@ class _Batch:
     def __init__(self) -> None:
         self.size = 0
         self._request_id: str | None = None
-        self._events: list[Event] = []
+        self._events: list[AppEvent] = []
         self._records: list[frames.LogRecord] = []
 
-    def add_event(self, request_id: str, event: Event) -> bool:
+    def add_event(self, request_id: str, event: AppEvent) -> bool:
         """True if it fits in; else the batch has to be taken first."""
         if self._records or (self._events and request_id != self._request_id):
             return False

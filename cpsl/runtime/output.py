@@ -48,10 +48,9 @@ class Lines(io.RawIOBase):
             partial = self._partial.setdefault(request_id, bytearray())
             partial += data
             *lines, rest = bytes(partial).split(b"\n")
-            while len(rest) > MAX_LINE_BYTES:
-                lines.append(rest[:MAX_LINE_BYTES])
-                rest = rest[MAX_LINE_BYTES:]
-            partial[:] = rest
+            whole = max(len(rest) - 1, 0) // MAX_LINE_BYTES * MAX_LINE_BYTES
+            lines += [rest[start : start + MAX_LINE_BYTES] for start in range(0, whole, MAX_LINE_BYTES)]
+            partial[:] = rest[whole:]
             if not rest:
                 del self._partial[request_id]
         for line in lines:
