@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import cpsl
+from cpsl.wire.ids import new_id
 from tests.gateway.test_logs import of_turn
 from tests.support.gateway import GatewayProcess
 
@@ -38,7 +39,8 @@ Client = Callable[[str], cpsl.Client]
 @pytest.fixture(scope="module")
 def member(bench: GatewayProcess) -> Client:
     """A client of one more user of the app."""
-    workspace = bench.http().get("/me").json()["workspace"]
+    with bench.http() as http:
+        workspace = http.get("/me").json()["workspace"]
     return lambda name: bench.client(bench.member(f"{name}@hostile.example", workspace))
 
 
@@ -67,7 +69,7 @@ def say(client: cpsl.Client, code: str) -> list[cpsl.StreamChunk]:
 def test_what_is_no_frame_of_an_app_ends_its_runtime_and_its_turn(
     bench: GatewayProcess, member: Client, data: str
 ) -> None:
-    with member(f"user-{abs(hash(data))}") as client:
+    with member(new_id("user")) as client:
         with pytest.raises(cpsl.AppError) as caught:
             say(client, f"raw({data})\nawait asyncio.sleep(20)")
         assert caught.value.code == "runtime_lost"
@@ -76,7 +78,9 @@ def test_what_is_no_frame_of_an_app_ends_its_runtime_and_its_turn(
     assert "Traceback" not in bench.log()
 
 
-def test_answers_that_nobody_asked_for_and_ends_of_other_turns_are_nothing(bench: GatewayProcess, member: Client) -> None:
+def test_answers_that_nobody_asked_for_and_ends_of_other_turns_are_nothing(
+    bench: GatewayProcess, member: Client
+) -> None:
     with member("victim") as victim, member("liar") as liar:
         stream = victim.stream("workbench", "import asyncio\nawait asyncio.sleep(1)\nreturn 'mine'")
         other = next(stream).data["request_id"]
