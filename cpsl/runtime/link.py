@@ -67,6 +67,14 @@ class Link:
         loop.call_soon(self._deliver)
         loop.call_soon(self._flush)
 
+    def abandon(self) -> None:
+        """In a process that was forked: leave the socket, and what is unsent, to the one that it is of."""
+        self._closed = True
+        self._reading, self._writing = threading.RLock(), threading.RLock()
+        self._out.clear()
+        self._batch = _Batch()
+        self._sock.close()
+
     @property
     def is_attached(self) -> bool:
         """Whether a loop reads and writes; before that, who waits for an answer has to read it."""
@@ -120,6 +128,8 @@ class Link:
 
     def _written(self) -> None:
         """Something was added: see that it leaves, and hold up the writer when too much waits."""
+        if self._closed:
+            return
         if self._loop is None or threading.get_ident() != self._owner:
             self._write_some()
         elif not self._flush_due:
@@ -189,6 +199,8 @@ class Link:
             self._last_call += 1
             call = frames.Call(self._last_call, question)
             self._calls[call.call_id] = answer
+        if self._closed:
+            answer.set_exception(ConnectionFailed("this process has no link to the gateway", code="link_closed"))
         try:
             self.send(call)
         except TooLarge:
@@ -218,6 +230,8 @@ class Link:
                 self._loop.call_soon_threadsafe(self._deliver)
 
     def _readable(self) -> None:
+        if self._closed:
+            return self._on_closed("the link was left to another process")
         self._read()
         self._deliver()
 

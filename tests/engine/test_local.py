@@ -205,6 +205,46 @@ def test_whatever_an_app_says_on_its_life_line_its_turn_ends(drive: Drive, sent:
     drive(steps, before=keep)
 
 
+FORKING = """
+import multiprocessing, os
+
+def pool():
+    with multiprocessing.get_context("fork").Pool(2) as made:
+        return made.map(abs, [-1, -2])
+
+def printing():
+    print("parent", end="")
+    child = os.fork()
+    if child == 0:
+        print("child says so", flush=True)
+        os._exit(3)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+def falling_out(how):
+    return os.fork() > 0 or how()
+
+def leave():
+    sys.exit(5)
+
+def fail():
+    raise ValueError("of the child")
+"""
+HOWS = ("leave", "fail", "int")
+
+
+@pytest.mark.parametrize("before", WAYS)
+def test_a_process_that_the_app_forks_does_not_speak_for_it(drive: Drive, before: str) -> None:
+    async def steps(bench: Bench) -> None:
+        for call, value in (("pool()", [1, 2]), ("printing()", 3), *((f"falling_out({how})", True) for how in HOWS)):
+            assert await bench.says(call) == value
+            assert await bench.says(f"asyncio.to_thread(lambda: {call})") == value
+            assert await bench.says("1") == 1
+        await bench.until(lambda: bench.printed().count("child says so") == 2)
+        assert await bench.says("state['turns']") == 3 * (2 + len(HOWS)) + 1
+
+    drive(steps, before=before + FORKING)
+
+
 @pytest.mark.parametrize("instead", ["None", "socket.send_fds(life, [b'pid'], [0])", "life.send(b'5')"])
 def test_a_runtime_that_never_says_who_it_is_is_given_up(drive: Drive, instead: str) -> None:
     hide = (
