@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import select
 import signal
@@ -90,7 +91,7 @@ class Runtime:
         failed = await worker.boot()
         if failed is not None:
             self._link.send(failed)
-            self._exit(1)
+            self._exit(1, math.inf)
         self._worker = worker
         loop.add_signal_handler(signal.SIGTERM, worker.handle, frames.Stop())
         self._link.send(frames.Booted())
@@ -103,8 +104,8 @@ class Runtime:
         elif isinstance(frame, frames.Stop):
             os._exit(0)
 
-    def _exit(self, status: int) -> NoReturn:
-        self._link.flush_blocking(_FLUSH_SECONDS)
+    def _exit(self, status: int, patience: float = _FLUSH_SECONDS) -> NoReturn:
+        self._link.flush_blocking(patience)
         os._exit(status)
 
 

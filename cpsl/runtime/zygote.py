@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio  # noqa: F401 - what every runtime needs is imported once, here
 import gc
+import math
 import os
 import signal
 import socket
@@ -26,7 +27,8 @@ from cpsl.runtime.load import load_app
 from cpsl.runtime.output import Output
 from cpsl.wire import frames
 
-_FLUSH_SECONDS = 5.0
+_FLUSH_SECONDS = math.inf
+"""The host may be slow to read all that an import has printed; it decides how long that may take."""
 _READ_BYTES = 64 * 1024
 _DESCRIPTORS = 4
 
