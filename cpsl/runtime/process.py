@@ -69,7 +69,7 @@ class Runtime:
         self._output = output
         self._is_confined = start.isolation == "namespaces"
         self._worker: Worker | None = None
-        self._link = Link(work.link, self._handle, lambda reason: os._exit(0))
+        self._link = Link(work.link, self._handle, lambda reason: _vanish())
         self._bridge = LinkBridge(self._link, start.app_url)
 
     def run(self) -> NoReturn:
@@ -122,4 +122,11 @@ def _watch(descriptor: int) -> None:
     poll.register(descriptor, _POLLRDHUP)
     while not poll.poll():
         pass
+    _vanish()
+
+
+def _vanish() -> NoReturn:
+    """The host is gone: end, and without a sandbox whatever the app has started and left in this process's group."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(0)

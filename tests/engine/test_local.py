@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,8 @@ from cpsl.engine.local.health import CRASHES
 from cpsl.engine.local.supervision import processes_of
 from cpsl.engine.protocol import AppBroken, OutOfMemory, RuntimeLost
 from cpsl.wire.frames import AppUser
-from tests.engine.conftest import THREAD, Bench
+from tests.engine.conftest import APP, THREAD, Bench, bench
+from tests.support.processes import are_gone
 
 Drive = Callable[..., None]
 SOCKET = "import socket\nheld = socket.socket()\n"
@@ -203,6 +205,25 @@ def test_whatever_an_app_says_on_its_life_line_its_turn_ends(drive: Drive, sent:
         assert await bench.says("1") == 1
 
     drive(steps, before=keep)
+
+
+LEAVING = "import subprocess\nleft = [subprocess.Popen(['sleep', '1000']).pid]\n"
+
+
+@pytest.mark.parametrize("end", ["stop", "os._exit(3)", "os.kill(os.getpid(), 9)"])
+@pytest.mark.parametrize("before", WAYS)
+def test_without_isolation_too_what_an_app_leaves_behind_ends_with_it(tmp_path: Path, before: str, end: str) -> None:
+    async def go() -> None:
+        async with bench(tmp_path, "none") as made:
+            left = await made.says("left + [subprocess.Popen(['sleep', '1000']).pid]")
+            if end != "stop":
+                with pytest.raises(RuntimeLost):
+                    await made.turn(end)
+                assert are_gone(left[1:])
+        assert are_gone(left)
+
+    (tmp_path / "app.py").write_text(before + LEAVING + APP.replace("MEMORY", "512"))
+    asyncio.run(go())
 
 
 FORKING = """
