@@ -281,6 +281,18 @@ def test_a_runtime_that_never_says_who_it_is_is_given_up(drive: Drive, instead: 
     drive(steps, before=hide, start_timeout=1.5)
 
 
+def test_a_boot_hook_that_ends_the_process_is_left_alone_too(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        for _ in range(CRASHES):
+            with pytest.raises(RuntimeLost):
+                await bench.runtime()
+        with pytest.raises(AppBroken) as caught:
+            await bench.runtime()
+        assert caught.value.code == "app_unhealthy"
+
+    drive(steps, before="import os\ndef print(*given): os._exit(4)\n")
+
+
 def test_memory_is_limited_without_control_groups_too(drive: Drive) -> None:
     async def steps(bench: Bench) -> None:
         with pytest.raises(OutOfMemory, match="64 MiB"):
