@@ -19,8 +19,8 @@ from cpsl.app.session import current_session
 from cpsl.runtime.link import Link
 from cpsl.wire.frames import LogRecord
 
-MAX_LINE_BYTES = 16 * 1024
-"""A longer line is cut into several."""
+MAX_LINE_BYTES = 1024 * 1024
+"""A longer line is cut into several. Only there a secret may be cut too, so that nobody knows it for one."""
 
 Send = Callable[[LogRecord], None]
 _STREAMS = ((1, "stdout"), (2, "stderr"))

@@ -110,7 +110,12 @@ class Runtime:
 
 
 def _reseed() -> None:
-    """Give this process random numbers of its own. Python's ``random`` does so by itself after a fork."""
+    """Give this process random numbers of its own. Python's ``random`` does so by itself after a fork.
+
+    So does ``tempfile`` when its process id has changed; here a new namespace may give it the same one again.
+    """
+    if "tempfile" in sys.modules:
+        vars(sys.modules["tempfile"])["_name_sequence"] = None
     numpy = sys.modules.get("numpy")
     if numpy is not None and "numpy.random" in sys.modules:
         numpy.random.seed()

@@ -226,6 +226,14 @@ def test_without_isolation_too_what_an_app_leaves_behind_ends_with_it(tmp_path: 
     asyncio.run(go())
 
 
+def test_two_users_never_get_the_same_temporary_name(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        names = [await bench.says("tempfile.mktemp()", user) for user in ("ann", "bob", "eve")]
+        assert len(set(names)) == 3
+
+    drive(steps, before="import tempfile\ntempfile.mktemp()\n")
+
+
 FORKING = """
 import multiprocessing, os
 

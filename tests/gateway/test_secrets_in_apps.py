@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import cpsl
+from tests.gateway.test_logs import lines_when
 from tests.support.bench import SECRETS, code_of, run
 from tests.support.gateway import GatewayProcess
 
@@ -87,6 +88,25 @@ def test_no_value_is_on_the_disk_in_the_clear(bench: GatewayProcess) -> None:
     for value in SECRETS.values():
         assert not [path for path in kept if value.encode() in path.read_bytes()]
         assert value not in bench.log()
+
+
+@pytest.mark.parametrize("say", ["print(line)", "os.write(1, line.encode() + b'\\n')", "os.system('echo ' + line)"])
+def test_a_value_is_known_wherever_a_long_line_is_cut(bench: GatewayProcess, say: str) -> None:
+    value = SECRETS["BENCH_DECLARED"]
+    with bench.client() as client:
+        run(
+            client,
+            f"""
+            import os
+            mark = {say[:8]!r}
+            for size in (16_384, 65_536):
+                line = "x" * (size - {len(value) // 2}) + os.environ["BENCH_DECLARED"] + " " + mark
+                {say}
+            return 0
+            """,
+        )
+        lines = lines_when(client, lambda lines: sum(line.message.endswith(say[:8]) for line in lines) >= 2)
+    assert not [line for line in lines if value[-len(value) // 2 + 1 :] in line.message]
 
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "CAPSULE_TOKEN", "1X", "A-B", "", "Ä"])

@@ -13,6 +13,9 @@ from cpsl.wire.frames import LogRecord
 _LINES_PER_SECOND = 2_000
 _BURST = 10_000
 _LAST_WORDS = 20
+_LAST_CHARACTERS = 64 * 1024
+MAX_LINE_BYTES = 1024 * 1024
+"""A longer line comes in pieces."""
 _SHORT_LINE = 4096
 
 
@@ -37,8 +40,13 @@ class LogGate:
     async def read(self, pipe: asyncio.StreamReader, stream: str) -> None:
         """Pass on the lines of a pipe until its end."""
         async for line in _lines(pipe):
-            self.last_words = [*self.last_words[1 - _LAST_WORDS :], line]
+            self._remember(line)
             await self.pass_on([LogRecord(line, time.time(), "info", stream)])
+
+    def _remember(self, line: str) -> None:
+        self.last_words.append(line)
+        while len(self.last_words) > _LAST_WORDS or sum(map(len, self.last_words[:-1])) > _LAST_CHARACTERS:
+            self.last_words.pop(0)
 
 
 def _cost(record: LogRecord) -> int:
@@ -49,7 +57,7 @@ def _cost(record: LogRecord) -> int:
 async def reader_of(descriptor: int) -> asyncio.StreamReader:
     """A reader of this end of a pipe, which closes it at the end."""
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(MAX_LINE_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0))
     return reader
 

@@ -49,8 +49,8 @@ def _decoded(body: bytes) -> frames.ToGateway:
 def _plain(frame: frames.ToGateway) -> frames.ToGateway:
     """The frame without what msgpack can say and JSON cannot: times, bytes, NaN, keys that are no text."""
     match frame:
-        case frames.TurnEnded(data=dict()):
-            frame.data = _as_json(frame.data)
+        case frames.TurnEnded(data=dict() as data):
+            frame.data = _as_json(data)
         case frames.TurnEvents():
             frame.events = [_plain_event(event) for event in frame.events]
     return frame

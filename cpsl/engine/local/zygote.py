@@ -14,7 +14,7 @@ from typing import Any
 from cpsl.engine.local.cgroups import Cgroup, Cgroups
 from cpsl.engine.local.life import Ends, end_group
 from cpsl.engine.local.link import Link
-from cpsl.engine.local.output import LogGate
+from cpsl.engine.local.output import MAX_LINE_BYTES, LogGate
 from cpsl.engine.local.process import RuntimeProcess, app_broken, ending, start_timeout
 from cpsl.engine.local.questions import Questions
 from cpsl.engine.protocol import Answer, AppBroken, OnLog, RuntimeLost
@@ -196,6 +196,7 @@ async def _spawn(link: int, lifeline: int) -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        limit=MAX_LINE_BYTES,
         cwd="/",
         start_new_session=True,
     )
