@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import NoReturn
 
 from cpsl.errors import DeployFailed
-from cpsl.runtime import kernel, sandbox
+from cpsl.runtime import ids, kernel, sandbox
 from cpsl.runtime.describe import broken
-from cpsl.runtime.launch import confine
+from cpsl.runtime.privileges import confine
 from cpsl.wire import frames
 
 _NEW = (
@@ -42,7 +42,8 @@ def fork_into_sandbox(link: socket.socket, life: socket.socket) -> bool:
         return False
     try:
         kernel.unshare(_NEW)
-        _map_ids(uid, gid)
+        ids.deny_groups("self")
+        ids.map_ids("self", uid, uid, gid)
         sandbox.scratch()
         if kernel.fork():
             os._exit(0)
@@ -85,12 +86,6 @@ def limit() -> None:
         hard = resource.getrlimit(kind)[1]
         wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (wanted, wanted))
-
-
-def _map_ids(uid: int, gid: int) -> None:
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-            file.write(text)
 
 
 def _announce(life: socket.socket) -> None:
