@@ -16,6 +16,7 @@ from cpsl.gateway.apps.rollbacks import Rollbacks
 from cpsl.gateway.apps.service import Apps
 from cpsl.gateway.bell import Bell
 from cpsl.gateway.channels.service import Channels
+from cpsl.gateway.chats.data import Data
 from cpsl.gateway.chats.host import GatewayHost
 from cpsl.gateway.chats.prompts import Prompts
 from cpsl.gateway.chats.running import Runner
@@ -73,7 +74,8 @@ class Gateway:
         self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
         self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)
-        self.sessions = Sessions(self.db, self.turns, self.runner, self.integrations, self.app_logs)
+        self.sessions = Sessions(self.db, self.turns, self.runner)
+        self.data = Data(self.db, self.runner, self.integrations, self.app_logs, settings.turn_timeout)
         self.engine.serve(
             GatewayHost(
                 self.apps,

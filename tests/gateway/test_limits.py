@@ -92,6 +92,26 @@ def test_others_are_answered_while_one_prints_without_end(client: cpsl.Client, n
     assert answers == [f"You said: {number}" for number in range(20)]
 
 
+def test_data_that_does_not_come_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path)
+    gateway.env["CAPSULE_TURN_TIMEOUT"] = "1"
+    gateway.start()
+    try:
+        with gateway.client() as client, gateway.http() as http:
+            client.filesystems.create("hog")
+            gateway.deploy(APPS / "hog.py")
+            late = http.get("/app/hog/data/late")
+            assert (late.status_code, late.json()["code"]) == (502, "turn_timeout")
+            assert client.chat("hog", "hi").text == "You said: hi"
+            with pytest.raises(cpsl.AppError) as caught:
+                client.chat("hog", "sync")
+            assert caught.value.code == "turn_timeout"
+            assert "1 seconds" in caught.value.message
+            assert client.chat("hog", "hi").text == "You said: hi"
+    finally:
+        gateway.stop()
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on a file system of its own, of 400 MB."""

@@ -127,13 +127,17 @@ class Runner:
             self._app_logs.system(place, error.traceback or error.message, "error")
             raise
 
+    def give_up(self, runtime: Runtime) -> None:
+        """Something in this runtime did not end in time: whoever comes next gets another."""
+        self._in_background(runtime.give_up())
+
     async def _stop(self, live: LiveTurn, task: asyncio.Task[None]) -> None:
         """Ask the handler to stop; end the turn within a second all the same."""
         if live.runtime is not None:
             live.runtime.cancel(live.id)
             await asyncio.wait({task}, timeout=_CANCEL_SECONDS)
             if not task.done():
-                self._in_background(live.runtime.give_up())
+                self.give_up(live.runtime)
         task.cancel()
         await asyncio.wait({task})
 
