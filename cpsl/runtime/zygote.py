@@ -24,6 +24,7 @@ from cpsl.runtime.describe import broken
 from cpsl.runtime.link import Link, read_first
 from cpsl.runtime.load import load_app
 from cpsl.runtime.output import Output
+from cpsl.runtime.rehearsal import rehearse
 from cpsl.wire import frames
 
 _FLUSH_SECONDS = 5.0
@@ -74,6 +75,8 @@ class _Zygote:
         self._output.finish()
         self._link.send(frames.Ready(spec, cannot_fork))
         self._link.flush_blocking(_FLUSH_SECONDS)
+        if not cannot_fork:
+            rehearse()
         gc.collect()
         gc.freeze()
         self._sock.setblocking(True)
