@@ -29,10 +29,11 @@ class Bare(NamedTuple):
 
 
 @contextmanager
-def gateway(app: Path) -> Iterator[GatewayProcess]:
-    """A gateway on a disk of this machine, with one app deployed."""
+def gateway(app: Path, **environment: str) -> Iterator[GatewayProcess]:
+    """A gateway on a disk of this machine, with one app deployed; ``environment`` for its settings."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
         running = GatewayProcess(Path(home))
+        running.env |= environment
         running.start()
         try:
             running.deploy(app)

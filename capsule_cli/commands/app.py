@@ -116,7 +116,7 @@ def _version(number: int) -> str:
 
 
 def _image(image: ImageSpec) -> str:
-    parts = {"Python": image.python_packages, "apt": image.apt_packages, "commands": image.commands}
+    parts = {"Python": image.python_packages, "apt": image.apt_packages, "shell": image.commands}
     return ", ".join(f"{len(items)} {name}" for name, items in parts.items() if items) or "-"
 
 

@@ -98,6 +98,10 @@ class Link:
                 self._batch.add_log(record)
         self._written()
 
+    def push(self) -> None:
+        """Send at once what the socket takes, without waiting for the loop."""
+        self._write_some()
+
     async def drained(self) -> None:
         """Wait while much output is unsent; and let the loop run when this task has kept it for long."""
         while self._unsent() > YIELD_BYTES and not self._closed:

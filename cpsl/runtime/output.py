@@ -15,21 +15,24 @@ from collections.abc import Callable
 from typing import Any
 
 from cpsl.app.session import current_session
+from cpsl.runtime.link import Link
 from cpsl.wire.frames import LogRecord
 
 MAX_LINE_BYTES = 16 * 1024
 """A longer line is cut into several."""
 
 Send = Callable[[LogRecord], None]
+_STREAMS = ((1, "stdout"), (2, "stderr"))
 
 
 class Lines(io.RawIOBase):
     """A stream of bytes that becomes log records. What is no whole line yet is kept apart for each turn."""
 
-    def __init__(self, name: str, descriptor: int, send: Send) -> None:
+    def __init__(self, name: str, descriptor: int, send: Send, push: Callable[[], None]) -> None:
         self._stream = name
         self._descriptor = descriptor
         self._send = send
+        self._push = push
         self._lock = threading.RLock()
         self._partial: dict[str, bytearray] = {}
 
@@ -54,6 +57,10 @@ class Lines(io.RawIOBase):
         for line in lines:
             self._tell(line, request_id, session_id)
         return len(data)
+
+    def flush(self) -> None:
+        """``print(…, flush=True)`` means that it is out, whatever becomes of the process next."""
+        self._push()
 
     def finish(self, request_id: str, session_id: str) -> None:
         """Tell the last line of a turn, though it was never ended."""
@@ -91,22 +98,19 @@ class LogHandler(logging.Handler):
 class Output:
     """Stands in for ``sys.stdout``, ``sys.stderr`` and the handler of last resort of ``logging``."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._lines = (Lines("stdout", 1, self._pass_on), Lines("stderr", 2, self._pass_on))
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._lines = tuple(Lines(name, number, self._pass_on, self._push) for number, name in _STREAMS)
 
     def install(self) -> None:
-        """From now on all that is printed and logged goes to ``send``."""
+        """From now on all that is printed and logged goes over the link."""
         sys.stdout, sys.stderr = (_text(lines) for lines in self._lines)
         # Not a handler of the root logger: logging.basicConfig() of the app would then do nothing.
         logging.lastResort = LogHandler(self._pass_on)
 
-    def redirect(self, send: Send) -> None:
-        """Send to another place from now on. What the app kept of its streams goes there too."""
-        self._send = send
-
-    def _pass_on(self, record: LogRecord) -> None:
-        self._send(record)
+    def redirect(self, link: Link) -> None:
+        """Use another link from now on. What the app kept of its streams goes there too."""
+        self._link = link
 
     def finish(self, request_id: str = "", session_id: str = "") -> None:
         """Send what a turn printed without ending the line."""
@@ -117,6 +121,12 @@ class Output:
         """Tell of a failure that no answer carries."""
         text = f"{message}\n{traceback}" if traceback else message
         self._pass_on(LogRecord(text, time.time(), "error", "system", session_id, request_id))
+
+    def _pass_on(self, record: LogRecord) -> None:
+        self._link.log(record)
+
+    def _push(self) -> None:
+        self._link.push()
 
 
 def _text(lines: Lines) -> io.TextIOWrapper:

@@ -74,7 +74,7 @@ class Runtime:
         """Boot, then work until the host says stop."""
         self._work.connect_streams()
         host.use(self._bridge)
-        self._output.redirect(self._link.log)
+        self._output.redirect(self._link)
         _reseed()
         if not self._is_confined:  # else all end with the keeper of the sandbox
             threading.Thread(target=_watch, args=(self._work.link.fileno(),), name="link", daemon=True).start()

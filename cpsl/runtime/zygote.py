@@ -56,7 +56,7 @@ class _Zygote:
         self._start = start
         self._code = code
         self._link = Link(sock, self._ignore, lambda reason: os._exit(0))
-        self._output = Output(self._link.log)
+        self._output = Output(self._link)
         self._is_confined = start.isolation == "namespaces"
 
     def run(self) -> NoReturn:

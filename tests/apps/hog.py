@@ -46,6 +46,8 @@ async def handle(session: cpsl.Session, msg: cpsl.Message):
         fork()
     elif msg.text == "fill":
         fill("/dev/shm")
+    elif msg.text == "fill the disk":
+        fill("/data")
     elif msg.text == "open":
         hold_open()
     elif msg.text == "spin":

@@ -27,6 +27,7 @@ URL = "http://127.0.0.1:1980"
 APP = {
     "id": "app_1", "name": "hello", "hostname": "hello", "url": "http://x/a/hello", "live_version": 3,
     "price_in_cents": 0, "pricing_type": "one_time", "description": "", "created_at": 1.0, "updated_at": 2.0,
+    "trouble": "",
 }  # fmt: skip
 Handler = Callable[[httpx.Request], httpx.Response]
 

@@ -63,6 +63,39 @@ def test_a_runtime_that_ends_is_told_and_the_next_turn_works(drive: Drive, befor
     drive(steps, before=before)
 
 
+def test_what_is_flushed_is_out_though_the_process_ends_at_once(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        with pytest.raises(RuntimeLost):
+            await bench.turn("print('last words', flush=True) or os._exit(1)")
+        assert "last words" in bench.printed()
+
+    drive(steps)
+
+
+def test_a_version_that_is_drained_while_it_is_imported_is_imported_again(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        asking = asyncio.ensure_future(bench.runtime())
+        await bench.until(lambda: bench.imports == 1)
+        await bench.engine.drain(["v1"])
+        runtime = await asking
+        assert bench.imports == 2
+        assert await bench.says("1") == 1
+        assert await bench.runtime() is runtime
+
+    drive(steps)
+
+
+def test_an_app_that_cannot_be_imported_is_left_alone_too(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        for number in range(CRASHES + 3):
+            with pytest.raises(AppBroken):
+                await bench.runtime(f"user {number}")
+        assert bench.imports == CRASHES
+        assert "imported" in bench.engine.trouble("v1")
+
+    drive(steps, before="raise SystemExit('not today')\n")
+
+
 @pytest.mark.parametrize("before", WAYS)
 def test_an_orderly_end_runs_the_shutdown_hook(drive: Drive, before: str) -> None:
     async def steps(bench: Bench) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import msgspec
 import pytest
 
 import cpsl
 from tests.support.gateway import APPS, GatewayProcess
+from tests.support.processes import are_gone, descendants, eventually, running_apps, zygotes
 
 
 def test_kill_in_the_middle_of_twenty_turns(own_gateway: GatewayProcess) -> None:
@@ -35,7 +37,7 @@ def test_kill_in_the_middle_of_twenty_turns(own_gateway: GatewayProcess) -> None
     with ThreadPoolExecutor(20) as pool:
         talking = [pool.submit(talk, number) for number in range(20)]
         started.wait()
-        runtimes = runtimes_of(own_gateway)
+        runtimes = running_apps(own_gateway.pid)
         own_gateway.kill()
         assert are_gone(runtimes)
         own_gateway.start()
@@ -54,6 +56,52 @@ def test_kill_in_the_middle_of_twenty_turns(own_gateway: GatewayProcess) -> None
             assert said[0].sender == "user"
             assert [message.text for message in said[1:4]] == ["piece 0", "piece 1", "piece 2"]
         assert client.chat("echo", "runs").text == "1"
+
+
+def test_kill_of_a_zygote_in_the_middle_of_turns(own_gateway: GatewayProcess) -> None:
+    """Runtimes that were forked go on; who comes next gets a new zygote."""
+    own_gateway.deploy(APPS / "echo.py")
+    with own_gateway.client() as client:
+        stream = client.stream("echo", "slowly 20")
+        seen = [next(stream) for _ in range(4)]
+        (zygote,) = zygotes(own_gateway.pid)
+        os.kill(zygote, signal.SIGKILL)
+        assert own_gateway.client(own_gateway.member("new@zygote.example", "default")).chat("echo", "hi").text
+        assert [chunk.event for chunk in (*seen, *stream)].count("done") == 1
+        assert client.chat("echo", "runs").text == "2"
+        assert zygote not in zygotes(own_gateway.pid)
+
+
+def test_kill_of_runtimes_in_the_middle_of_turns(own_gateway: GatewayProcess) -> None:
+    """Each turn ends once, with a clear error; the text so far stays; the next turn works."""
+    own_gateway.deploy(APPS / "echo.py")
+    people = [
+        own_gateway.client(own_gateway.member(f"{name}@kill.example", "default")) for name in ("ann", "bob", "cy")
+    ]
+    streams = [person.stream("echo", "slowly 1000") for person in people]
+    seen = [[next(stream) for _ in range(4)] for stream in streams]
+    for pid in running_apps(own_gateway.pid) - zygotes(own_gateway.pid):
+        os.kill(pid, signal.SIGKILL)
+    for person, stream, chunks in zip(people, streams, seen, strict=True):
+        with pytest.raises(cpsl.AppError) as caught:
+            chunks.extend(stream)
+        assert caught.value.code == "runtime_lost"
+        stored = person.sessions.get("echo", chunks[0].data["session_id"]).messages
+        assert [message.text for message in stored][:2] == ["slowly 1000", "piece 0"]
+        assert person.chat("echo", "runs").text == "1"
+        person.close()
+
+
+def test_a_start_after_a_kill_finds_no_process_of_the_one_before(own_gateway: GatewayProcess) -> None:
+    own_gateway.deploy(APPS / "echo.py")
+    with own_gateway.client() as client:
+        client.chat("echo", "hi")
+        before = descendants(own_gateway.pid)
+        own_gateway.kill()
+        own_gateway.start()
+        assert are_gone(before)
+        assert client.chat("echo", "runs").text == "1"
+        assert eventually(lambda: len(running_apps(own_gateway.pid)) >= 2)
 
 
 def _log_of(client: cpsl.Client, request_id: str) -> list[cpsl.StreamChunk]:
@@ -89,7 +137,7 @@ def test_a_stop_lets_turns_finish(own_gateway: GatewayProcess) -> None:
     with own_gateway.client() as client:
         stream = client.stream("echo", "sleep 1")
         first = next(stream)
-        runtimes = runtimes_of(own_gateway)
+        runtimes = running_apps(own_gateway.pid)
         began = time.monotonic()
         assert own_gateway.stop() == 0
         assert time.monotonic() - began < 8
@@ -97,26 +145,6 @@ def test_a_stop_lets_turns_finish(own_gateway: GatewayProcess) -> None:
         assert "".join(chunk.text for chunk in stream) == "slept"
     assert first.event == "started"
     assert are_gone(runtimes)
-
-
-def runtimes_of(gateway: GatewayProcess) -> set[int]:
-    """The processes that a gateway has started, as soon as there are any."""
-    argv = ["ps", "-o", "pid=", "--ppid", str(gateway.pid)]
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        found = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.split()
-        if found:
-            return {int(pid) for pid in found}
-        time.sleep(0.02)
-    raise AssertionError("no runtime was started")
-
-
-def are_gone(pids: set[int]) -> bool:
-    """Whether none of these processes lives, after a moment to end in."""
-    deadline = time.monotonic() + 5
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 def start_in_vain(gateway: GatewayProcess, port: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,6 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import msgspec
@@ -18,6 +17,7 @@ import pytest
 import cpsl
 from cpsl.wire.apps import DeployDone, DeployError, DeployEvent, DeployLog, DeployStatus
 from tests.support.gateway import APPS, GatewayProcess
+from tests.support.processes import descendants
 
 Files = dict[str, str]
 ANSWERS = """\
@@ -424,14 +424,9 @@ def test_its_processes_end_with_it(gateway: GatewayProcess) -> None:
         turn = client.stream("ending", "hi")
         next(turn)
         time.sleep(0.3)
-        running = runtimes_of(gateway)
+        running = descendants(gateway.pid)
         client.apps.delete("ending")
-        wait_for(lambda: len(runtimes_of(gateway)) < len(running))
-
-
-def runtimes_of(gateway: GatewayProcess) -> set[str]:
-    children = Path(f"/proc/{gateway.pid}/task").glob("*/children")
-    return {pid for file in children for pid in file.read_text().split()}
+        wait_for(lambda: len(descendants(gateway.pid)) < len(running))
 
 
 def test_kill_in_the_middle_of_a_deploy(own_gateway: GatewayProcess) -> None:

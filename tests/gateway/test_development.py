@@ -61,7 +61,7 @@ def test_old_versions_are_removed_at_once(own_gateway: GatewayProcess) -> None:
     with own_gateway.client() as client:
         for number in range(5):
             serve(client, answering("piling", f"try {number}"))
-        wait_for(lambda: [version.version for version in client.apps.versions("piling-dev")] == [5], 15)
+        wait_for(lambda: [version.version for version in client.apps.versions("piling-dev")] == [5], 30)
         wait_for(lambda: len(os.listdir(own_gateway.data_dir / "versions")) == 1)
         assert client.chat("piling-dev", "hi").text == "try 4"
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,9 @@ from typing import Any
 import pytest
 
 import cpsl
-from tests.support.bench import run
+from tests.support.bench import deploy_workbench, run
 from tests.support.gateway import GatewayProcess
+from tests.support.processes import are_gone, descendants, running_apps
 
 TRY = """
     import ctypes, errno, os, socket, subprocess
@@ -197,7 +196,7 @@ def test_no_capability_and_no_way_to_one(alice: cpsl.Client) -> None:
 
 def test_the_app_is_nobody_on_the_machine(alice: cpsl.Client, prison: GatewayProcess) -> None:
     run(alice, "return 1")
-    owners = {Path(f"/proc/{pid}").stat().st_uid for pid in _descendants(prison.pid) if _runs_an_app(pid)}
+    owners = {Path(f"/proc/{pid}").stat().st_uid for pid in running_apps(prison.pid)}
     assert owners
     assert 0 not in owners
 
@@ -264,8 +263,6 @@ def test_only_its_own_descriptors_are_open(bob: cpsl.Client) -> None:
 
 
 def test_what_an_app_leaves_behind_ends_with_it(own_gateway: GatewayProcess, prison: GatewayProcess) -> None:
-    from tests.support.bench import deploy_workbench
-
     deploy_workbench(own_gateway)
     code = """
     import subprocess
@@ -275,45 +272,19 @@ def test_what_an_app_leaves_behind_ends_with_it(own_gateway: GatewayProcess, pri
     """
     with own_gateway.client() as client:
         assert run(client, code) == "left"
-    before = _descendants(own_gateway.pid)
+    before = descendants(own_gateway.pid)
     assert len(before) >= 6
     own_gateway.stop()
-    assert _all_gone(before)
+    assert are_gone(before)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_is_left_when_the_gateway_ends(
     own_gateway: GatewayProcess, prison: GatewayProcess, how: signal.Signals
 ) -> None:
-    from tests.support.bench import deploy_workbench
-
     deploy_workbench(own_gateway)
     with own_gateway.client() as client:
         assert run(client, "import subprocess; subprocess.Popen(['sleep', '1000']); return 1") == 1
-    before = _descendants(own_gateway.pid)
+    before = descendants(own_gateway.pid)
     _ = own_gateway.kill() if how is signal.SIGKILL else own_gateway.stop()
-    assert _all_gone(before)
-
-
-def _descendants(pid: int) -> set[int]:
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    children: dict[int, list[int]] = {}
-    for child, parent in (map(int, line.split()) for line in listed.splitlines()):
-        children.setdefault(parent, []).append(child)
-    found, waiting = set[int](), [pid]
-    while waiting:
-        new = children.get(waiting.pop(), [])
-        found.update(new)
-        waiting += new
-    return found
-
-
-def _runs_an_app(pid: int) -> bool:
-    return b"--zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def _all_gone(pids: set[int]) -> bool:
-    deadline = time.monotonic() + 5
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert are_gone(before)

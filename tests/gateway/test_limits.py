@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +90,40 @@ def test_others_are_answered_while_one_prints_without_end(client: cpsl.Client, n
     client.turns.cancel(started.data["request_id"])
     reader.join(10)
     assert answers == [f"You said: {number}" for number in range(20)]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of its own, of 400 MB."""
+    if os.geteuid() != 0 or not shutil.which("mkfs.ext4"):
+        pytest.skip("making a file system needs root and mkfs.ext4")
+    image, folder = tmp_path / "disk.img", tmp_path / "disk"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(400 * 1024 * 1024)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(folder)], capture_output=True).returncode:
+        pytest.skip("no loop devices here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_whoever_fills_the_disk_is_stopped_before_it_is_full(small_disk: Path) -> None:
+    gateway = GatewayProcess(small_disk)
+    gateway.start()
+    try:
+        with gateway.client() as client:
+            client.filesystems.create("hog")
+            gateway.deploy(APPS / "hog.py")
+            gateway.deploy(APPS / "echo.py")
+            with pytest.raises(cpsl.AppError) as caught:
+                client.chat("hog", "fill the disk")
+            assert caught.value.code in ("disk_full", "app_error")  # it may have been quicker than the look
+            assert client.chat("echo", "hi").text == "You said: hi"
+            next(gateway.data_dir.glob("fs/*/big")).unlink()
+            assert client.chat("hog", "hi").text == "You said: hi"
+    finally:
+        gateway.stop()
 
 
 def _read_to_the_cancel(stream: Iterator[cpsl.StreamChunk]) -> None:

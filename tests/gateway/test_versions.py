@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 import cpsl
-from tests.gateway.test_deploys import answering, archive, ask, succeeded, wait_for
+from tests.gateway.test_deploys import Files, answering, ask, succeeded, wait_for
 from tests.support.gateway import GatewayProcess
 
 
@@ -137,25 +137,52 @@ def kept(gateway: GatewayProcess) -> int:
     return len(os.listdir(gateway.data_dir / "versions"))
 
 
+GATED = """
+import asyncio
+import cpsl
+
+app = cpsl.App(name="pruned")
+gate = app.collection("gate")
+
+
+@app.message()
+async def handle(session, msg):
+    if msg.text == "open":
+        await gate.insert_one({})
+    while not await gate.count():
+        await asyncio.sleep(0.05)
+    import late
+
+    await session.reply(late.WORD)
+"""
+
+
+def gated(word: str) -> Files:
+    """An app whose handler waits until one is told to open the gate, and only then imports the rest of its code."""
+    return {"app.py": GATED, "late.py": f"WORD = {word!r}"}
+
+
 def test_old_versions_go_with_their_code_when_nothing_runs_in_them(own_gateway: GatewayProcess) -> None:
     own_gateway.stop()
     own_gateway.env["CAPSULE_KEEP_VERSIONS"] = "2"
     own_gateway.start()
-    slow = answering("pruned", "one ends")["app.py"].replace(
-        "    await session", "    import asyncio\n    await asyncio.sleep(5)\n    import late\n    await session"
-    )
     with own_gateway.client() as client, own_gateway.client() as other:
-        list(client.deploys.create(archive({"app.py": slow, "late.py": ""}), "app.py:app"))
+
+        def kept_are(*wanted: int) -> bool:
+            return tuple(number for number, _ in numbers(client, "pruned")) == wanted
+
+        succeeded(own_gateway, gated("one"))
         turn = other.stream("pruned", "hi")
         next(turn)
-        for answer in ("two", "three", "four", "five"):
-            succeeded(own_gateway, answering("pruned", answer))
-        wait_for(lambda: [number for number, _ in numbers(client, "pruned")] == [5, 4, 1], 10)
+        for word in ("two", "three", "four", "five"):
+            succeeded(own_gateway, gated(word))
+        wait_for(lambda: kept_are(5, 4, 1), 20)
         assert kept(own_gateway) == 3
-        assert "one ends" in "".join(chunk.text for chunk in turn)
-        wait_for(lambda: [number for number, _ in numbers(client, "pruned")] == [5, 4], 10)
+        assert client.chat("pruned", "open").text == "five"
+        assert "one" in "".join(chunk.text for chunk in turn)
+        wait_for(lambda: kept_are(5, 4), 20)
         wait_for(lambda: kept(own_gateway) == 2)
         assert refused(lambda: client.apps.rollback("pruned", 1)) == "version_not_found"
         client.apps.rollback("pruned")
-        wait_for(lambda: numbers(client, "pruned") == [(5, "retired"), (4, "live")])
+        assert numbers(client, "pruned") == [(5, "retired"), (4, "live")]
     assert ask(own_gateway, "pruned") == "four"

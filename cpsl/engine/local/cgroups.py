@@ -73,12 +73,12 @@ class Cgroups:
         self._bases = bases
 
     @classmethod
-    def of_this_process(cls) -> Cgroups:
+    def of_this_process(cls, root: Path = Path("/sys/fs/cgroup")) -> Cgroups:
         """Look at the machine; makes a folder to hold the groups in each hierarchy that lets it."""
-        for version, bases in ((2, _unified()), (1, _separate())):
-            if bases:
-                return cls(version, bases)
-        return cls(0, {})
+        if unified := _unified(root):
+            return cls(2, unified)
+        separate = _separate(root)
+        return cls(1 if separate else 0, separate)
 
     def create(self, name: str, *, memory: int, cpu: float, pids: int) -> Cgroup:
         """A new group. ``memory`` in MiB, ``cpu`` in cores (0: no limit), ``pids`` the most processes at once."""
@@ -131,36 +131,54 @@ def _set(file: Path, value: str) -> None:
         file.write_text(value)
 
 
-def _separate() -> dict[str, Path]:
+def _separate(root: Path) -> dict[str, Path]:
     """Version 1: a folder of our own below where this process is, in each hierarchy that it may write to."""
     bases = {}
     for controller, path in _own_groups().items():
-        base = Path("/sys/fs/cgroup") / controller / path.lstrip("/") / _name()
-        if controller in CONTROLLERS and _made(base):
-            bases[controller] = base
+        top = root / controller / path.lstrip("/")
+        if controller in CONTROLLERS and _made(top / _name()):
+            bases[controller] = top / _name()
+            _sweep(top)
     return bases
 
 
-def _unified() -> dict[str, Path]:
-    """Version 2: only groups without processes may hand controllers on, so this process moves into one beside."""
+def _unified(root: Path) -> dict[str, Path]:
+    """Version 2: below where this process is, if that is its own; else at the top, for root."""
     own = _own_groups().get("")
-    if own is None:
-        return {}
-    top = Path("/sys/fs/cgroup") / own.lstrip("/")
-    try:
-        offered = [name for name in CONTROLLERS if name in (top / "cgroup.controllers").read_text().split()]
-        if not offered:
-            return {}
-        gateway, base = top / "capsule-gateway", top / _name()
-        gateway.mkdir(exist_ok=True)
-        for pid in (top / "cgroup.procs").read_text().split():
-            (gateway / "cgroup.procs").write_text(pid)
-        base.mkdir(exist_ok=True)
-        for folder in (top, base):
-            (folder / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in offered))
-    except OSError:
-        return {}
-    return dict.fromkeys(offered, base)
+    for top in dict.fromkeys((root / (own or "").lstrip("/"), root)):
+        try:
+            offered = [name for name in CONTROLLERS if name in (top / "cgroup.controllers").read_text().split()]
+            if offered and (top == root or _stepped_aside(top)):
+                _hand_on(top, top / _name(), offered)
+                _sweep(top)
+                return dict.fromkeys(offered, top / _name())
+        except OSError:
+            continue
+    return {}
+
+
+def _stepped_aside(top: Path) -> bool:
+    """Only groups without processes may hand controllers on: this process moves into one below, if it is alone."""
+    if (top / "cgroup.procs").read_text().split() != [str(os.getpid())]:
+        return False
+    (top / "capsule-gateway").mkdir(exist_ok=True)
+    (top / "capsule-gateway" / "cgroup.procs").write_text(str(os.getpid()))
+    return True
+
+
+def _hand_on(top: Path, base: Path, controllers: list[str]) -> None:
+    base.mkdir(exist_ok=True)
+    for folder in (top, base):
+        (folder / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in controllers))
+
+
+def _sweep(top: Path) -> None:
+    """Remove the groups of gateways that were killed. Others may be at it too."""
+    for base in list(top.glob("capsule-[0-9]*")):
+        if not Path("/proc", base.name.partition("-")[2]).exists():
+            with suppress(OSError):
+                for group in [*base.glob("*/"), base]:
+                    group.rmdir()
 
 
 def _own_groups() -> dict[str, str]:

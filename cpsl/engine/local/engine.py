@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ class LocalEngine:
         self._zygotes: dict[str, Zygote] = {}
         self._importing: dict[str, asyncio.Task[Zygote]] = {}
         self._last_used: dict[str, float] = {}
+        self._drains: Counter[str] = Counter()
         self._runtimes: dict[Place, RuntimeProcess] = {}
-        self._keep_warm: dict[Place, float] = {}
         self._starting: dict[Place, asyncio.Task[RuntimeProcess]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._watching: list[asyncio.Task[None]] = []
@@ -109,14 +110,15 @@ class LocalEngine:
             return warm
         starting = self._starting.get(place)
         if starting is None:
-            self._keep_warm[place] = max(keep_warm_seconds, self._idle_timeout)
-            starting = self._starting[place] = asyncio.create_task(self._start(place, user, launch))
+            keep_warm = max(keep_warm_seconds, self._idle_timeout)
+            starting = self._starting[place] = asyncio.create_task(self._start(place, user, launch, keep_warm))
             starting.add_done_callback(lambda _: self._starting.pop(place, None))
         return await asyncio.shield(starting)
 
     async def drain(self, version_ids: Iterable[str]) -> None:
         """Let the runtimes of these versions finish their turns, then end them. Does not wait for it."""
         for version_id in version_ids:
+            self._drains[version_id] += 1
             runtimes = [self._runtimes.pop(place) for place in list(self._runtimes) if place.version_id == version_id]
             zygote = self._zygotes.pop(version_id, None)
             self._health.forget(version_id)
@@ -139,17 +141,23 @@ class LocalEngine:
 
     # --- starting ---------------------------------------------------------------------------------------------------
 
-    async def _start(self, place: Place, user: frames.AppUser, launch: Launch) -> RuntimeProcess:
+    async def _start(self, place: Place, user: frames.AppUser, launch: Launch, keep_warm: float) -> RuntimeProcess:
         async def answer(question: frames.Question) -> object:
             return await self._host.answer(place, question)
 
         def on_log(records: list[frames.LogRecord]) -> None:
             self._host.log(place, records)
 
-        async with self._health.attempt(place):
-            while (zygote := await self._zygote(place, launch)).is_used_up:
-                pass  # it was drained, or taken by another, while this one waited for it
-            runtime = await zygote.fork(user, answer, on_log, self._start_timeout)
+        while True:
+            drains = self._drains[place.version_id]
+            async with self._health.attempt(place):
+                while (zygote := await self._zygote(place, launch)).is_used_up:
+                    pass  # it was drained, or taken by another, while this one waited for it
+                runtime = await zygote.fork(user, answer, on_log, self._start_timeout)
+            if drains == self._drains[place.version_id]:
+                break
+            self._end([runtime], None)  # the version was drained meanwhile: who asks now is to get a new one
+        runtime.keep_warm = keep_warm
         self._runtimes[place] = runtime
         self._watch_for_crash(place, runtime)
         return runtime
@@ -176,7 +184,13 @@ class LocalEngine:
         def on_log(records: list[frames.LogRecord]) -> None:
             self._host.log(itself, records)
 
-        zygote = await Zygote.start(await launch(), self._cgroups, answer, on_log, self._start_timeout)
+        while True:
+            drains = self._drains[place.version_id]
+            async with self._health.attempt(itself):
+                zygote = await Zygote.start(await launch(), self._cgroups, answer, on_log, self._start_timeout)
+            if drains == self._drains[place.version_id]:
+                break
+            await zygote.close()
         self._keep(place.version_id, zygote, on_log)
         return zygote
 
@@ -225,10 +239,9 @@ class LocalEngine:
             await asyncio.sleep(_REAP_SECONDS)
             now = time.monotonic()
             for place, runtime in list(self._runtimes.items()):
-                is_unused = not runtime.is_busy and now - runtime.last_used > self._keep_warm.get(place, 0)
+                is_unused = not runtime.is_busy and now - runtime.last_used > runtime.keep_warm
                 if is_unused or runtime.is_given_up:
                     del self._runtimes[place]
-                    self._keep_warm.pop(place, None)
                     self._end([runtime], None)
             for version_id, zygote in list(self._zygotes.items()):
                 is_old = now - self._last_used.get(version_id, 0) > _UNUSED_SECONDS

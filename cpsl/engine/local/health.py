@@ -43,8 +43,11 @@ class Health:
     def trouble(self, version_id: str) -> str:
         """Why a version is unhealthy; empty if it is not."""
         places = [place for place in self._crashes if place.version_id == version_id]
-        down = sum(self._recent(place) >= CRASHES for place in places)
-        return f"its runtime has crashed {CRASHES} times within a minute, for {down} of its users" if down else ""
+        down = [place.user_id for place in places if self._recent(place) >= CRASHES]
+        if "" in down:
+            return f"it could not be imported {CRASHES} times within a minute"
+        users = len(down)
+        return f"its runtime has crashed {CRASHES} times within a minute, for {users} of its users" if users else ""
 
     def forget(self, version_id: str) -> None:
         """The version gets a new chance."""

@@ -63,6 +63,8 @@ class Life:
     def kill(self) -> None:
         """End the process now, and with it all that it has started."""
         if self._pidfd >= 0:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)  # without a sandbox it leads a group; in one the kernel ends all
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 

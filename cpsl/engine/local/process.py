@@ -27,7 +27,7 @@ _ENDING_SECONDS = 0.5
 class RuntimeProcess:
     """A runtime on this machine (the ``Runtime`` of the engine's protocol). Made by ``Zygote.fork``.
 
-    ``memory``: MiB that it may take, for the message when it took more.
+    ``memory``: MiB that it may take, for the message when it took more. ``keep_warm``: seconds that it stays unused.
     """
 
     def __init__(self, link: Link, life: Life, cgroup: Cgroup, memory: int, answer: Answer, on_log: OnLog) -> None:
@@ -36,6 +36,7 @@ class RuntimeProcess:
         self.memory = memory
         self.ended = asyncio.Event()
         self.last_used = time.monotonic()
+        self.keep_warm = 0.0
         self.is_over_memory = False
         self.has_filled_disk = False
         self.is_given_up = False

@@ -230,8 +230,9 @@ class Runner:
 
     def _explain(self, live: LiveTurn, error: CapsuleError) -> TurnFailure:
         self._tell(live, f"{error.message}\n{error.hint or ''}")
-        message = "The app could not be started." if isinstance(error, AppBroken) else f"{error.message}."
-        return TurnFailure(error.code, message)
+        is_hidden = isinstance(error, AppBroken) and error.code != "app_unhealthy"  # it may quote the app's code
+        message = "The app could not be started" if is_hidden else error.message
+        return TurnFailure(error.code, f"{message[0].upper()}{message[1:]}.")
 
     def _tell(self, live: LiveTurn, trouble: str) -> None:
         """Put what went wrong in a turn into its app's log."""
