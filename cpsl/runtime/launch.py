@@ -70,11 +70,14 @@ class _Launch:
             outside.close()
             self._enter(inside)
         inside.close()
+        if outside.recv(1):  # else it failed, and has said so
+            try:
+                self._map_ids(child, outside)
+            except OSError as error:
+                self._refuse(error)
+        outside.close()
         self._sock.close()
         os.close(self._lifeline)
-        if outside.recv(1):  # else it failed, and has said so
-            self._map_ids(child, outside)
-        outside.close()
         os._exit(_wait_for_all())
 
     # --- outside ----------------------------------------------------------------------------------------------------
@@ -112,7 +115,7 @@ class _Launch:
         inside.send(b"?")
         answer, trees, _, _ = socket.recv_fds(inside, 1, 250)
         if not answer:
-            raise OSError("the ids could not be mapped")
+            os._exit(1)  # the other side has said why
         if self._is_root:
             os.setgroups([])
             os.setresgid(*[sandbox.APP_ID] * 3)

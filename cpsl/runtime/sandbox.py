@@ -40,6 +40,10 @@ _CONFIGURATION = (
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _NEW = "/tmp"  # noqa: S108 - only a place to build the root at, seen by nobody else; every Linux has it
+_NOT_MAPPED = (
+    "its file system cannot show another owner (ext4, xfs, btrfs and tmpfs can);"
+    " keep the gateway's data on another, or run the gateway as another user than root"
+)
 _HIDDEN = kernel.ATTR_NOSUID | kernel.ATTR_NODEV
 
 
@@ -140,7 +144,12 @@ def trees(binds: Iterable[Bind], userns: int | None = None) -> list[int]:
 
 def _tree(bind: Bind, userns: int | None) -> int:
     tree = kernel.open_tree(bind.source)
-    kernel.set_mount(tree, bind.attributes, userns if bind.owned else None)
+    try:
+        kernel.set_mount(tree, bind.attributes, userns if bind.owned else None)
+    except OSError as error:
+        if not bind.owned or userns is None:
+            raise
+        raise OSError(error.errno, _NOT_MAPPED, bind.source) from error
     return tree
 
 

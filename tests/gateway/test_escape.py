@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import pytest
 
 import cpsl
 from tests.support.bench import deploy_workbench, run
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import APPS, GatewayProcess
 from tests.support.processes import are_gone, descendants, running_apps
 
 TRY = """
@@ -257,6 +258,16 @@ def test_only_its_own_descriptors_are_open(bob: cpsl.Client) -> None:
     others = sorted(kind for number, kind in found.items() if number > 2)
     assert others.count("socket") <= 3  # the link, and the loop's own pair
     assert set(others) <= {"socket", "anon_inode", "/proc/2/fd", "/dev/urandom"}
+
+
+def test_while_it_is_imported_an_app_gets_no_further(prison: GatewayProcess) -> None:
+    """A zygote may make namespaces, for its runtimes: nothing of the machine can be reached from them."""
+    prison.deploy(APPS / "tunneller.py")
+    with prison.client() as client:
+        found: dict[str, str] = ast.literal_eval(client.chat("tunneller", "hi").text)
+    reached = {what for what, how in found.items() if how.split()[-1] == "done"}
+    assert reached == set()
+    assert {how.split()[0] for how in found.values() if " " in how} == {"done"}
 
 
 # --- life -------------------------------------------------------------------------------------------------------------
