@@ -142,12 +142,7 @@ class LocalEngine:
     # --- starting ---------------------------------------------------------------------------------------------------
 
     async def _start(self, place: Place, user: frames.AppUser, launch: Launch, keep_warm: float) -> RuntimeProcess:
-        async def answer(question: frames.Question) -> object:
-            return await self._host.answer(place, question)
-
-        def on_log(records: list[frames.LogRecord]) -> None:
-            self._host.log(place, records)
-
+        answer, on_log = self._host_for(place)
         while True:
             drains = self._drains[place.version_id]
             async with self._health.attempt(place):
@@ -161,6 +156,17 @@ class LocalEngine:
         self._runtimes[place] = runtime
         self._watch_for_crash(place, runtime)
         return runtime
+
+    def _host_for(self, place: Place) -> tuple[Answer, OnLog]:
+        """The host, as the process of a place may use it."""
+
+        async def answer(question: frames.Question) -> object:
+            return await self._host.answer(place, question)
+
+        def on_log(records: list[frames.LogRecord]) -> None:
+            self._host.log(place, records)
+
+        return answer, on_log
 
     async def _zygote(self, place: Place, launch: Launch) -> Zygote:
         """The imported version; two who ask at once wait for the same import."""
@@ -177,13 +183,7 @@ class LocalEngine:
 
     async def _import(self, place: Place, launch: Launch) -> Zygote:
         itself = place._replace(user_id="")
-
-        async def answer(question: frames.Question) -> object:
-            return await self._host.answer(itself, question)
-
-        def on_log(records: list[frames.LogRecord]) -> None:
-            self._host.log(itself, records)
-
+        answer, on_log = self._host_for(itself)
         while True:
             drains = self._drains[place.version_id]
             async with self._health.attempt(itself):

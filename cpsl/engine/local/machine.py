@@ -1,7 +1,8 @@
-"""What this machine offers for hosting apps, and what is missing, as JSON: ``python -m cpsl.engine.local.machine [DIR]``.
+"""What this machine offers for hosting apps, and what is missing: ``python -m cpsl.engine.local.machine [DIR]``.
 
-Each check is ``{"name", "state", "detail", "fix"}``; ``state`` is ``ok``, ``warn`` (something is weaker than it could
-be) or ``fail`` (apps cannot be hosted). The last word has ``sandbox``: it really starts one, with an app in DIR.
+Writes a JSON array. Each check is ``{"name", "state", "detail", "fix"}``; ``state`` is ``ok``, ``warn`` (something is
+weaker than it could be) or ``fail`` (apps cannot be hosted). The last word has ``sandbox``: it really starts one, with
+an app in DIR.
 """
 
 from __future__ import annotations
