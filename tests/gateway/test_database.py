@@ -182,6 +182,24 @@ def test_a_read_cannot_write_on_postgresql(postgres: Postgres) -> None:
     _run(postgres.database(), test)
 
 
+def test_a_connection_that_broke_costs_one_write_at_most(postgres: Postgres) -> None:
+    others = "pid <> pg_backend_pid() AND datname = current_database()"
+    end_others = text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+
+    async def test(db: Database) -> None:
+        await db.write(_adding("before"))
+        await db.read(lambda connection: connection.execute(end_others).all())
+        with pytest.raises(GatewayError):
+            await db.write(_adding("lost"))
+        await db.write(_adding("after"))
+        await db.read(lambda connection: connection.execute(end_others).all())
+        await asyncio.sleep(1.2)  # nobody writes: the connection goes back, and the next one is looked at first
+        await db.write(_adding("later"))
+        assert await db.read(_names) == ["after", "before", "later"]
+
+    _run(postgres.database(), test)
+
+
 def test_whoever_stops_waiting_does_not_undo_a_write(store_url: str) -> None:
     async def test(db: Database) -> None:
         begun, release = threading.Event(), threading.Event()
