@@ -1,7 +1,7 @@
 """A few turns of an app that only echoes, run by a zygote before it forks.
 
-What a runtime does for the first time writes to memory that it shares with its zygote until then: the interpreter adapts
-the code that it runs, and caches fill. Whatever the zygote has done before, no runtime has to do again, or to pay for.
+What a runtime does for the first time writes to memory that it shares with its zygote until then: the interpreter
+adapts the code that it runs, and caches fill. Whatever the zygote has done before, no runtime has to pay for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TURNS = 20
 
 
 def rehearse() -> None:
-    """Boot, and take turns. Leaves nothing behind but what was learned: the loop is its own, whatever the app has set."""
+    """Boot, and take turns. The loop is its own, whichever the app may have chosen; it is closed in the end."""
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(_play())
 
