@@ -52,7 +52,6 @@ class LocalEngine:
         self._health = Health()
         self._zygotes: dict[str, Zygote] = {}
         self._importing: dict[str, asyncio.Task[Zygote]] = {}
-        self._last_used: dict[str, float] = {}
         self._drains: Counter[str] = Counter()
         self._runtimes: dict[Place, RuntimeProcess] = {}
         self._starting: dict[Place, asyncio.Task[RuntimeProcess]] = {}
@@ -171,7 +170,6 @@ class LocalEngine:
     async def _zygote(self, place: Place, launch: Launch) -> Zygote:
         """The imported version; two who ask at once wait for the same import."""
         version_id = place.version_id
-        self._last_used[version_id] = time.monotonic()
         known = self._zygotes.get(version_id)
         if known is not None and not known.is_used_up:
             return known
@@ -199,7 +197,6 @@ class LocalEngine:
         if zygote.cannot_fork and before is None:
             on_log([_started_one_by_one(zygote.cannot_fork)])
         self._zygotes[version_id] = zygote
-        self._last_used[version_id] = time.monotonic()
         if before is not None:
             self._end([], before)  # its runtimes go on, until they are idle
         if not self._watching:
@@ -244,7 +241,7 @@ class LocalEngine:
                     del self._runtimes[place]
                     self._end([runtime], None)
             for version_id, zygote in list(self._zygotes.items()):
-                is_old = now - self._last_used.get(version_id, 0) > _UNUSED_SECONDS
+                is_old = now - zygote.last_used > _UNUSED_SECONDS
                 if zygote.unused.is_set() and (is_old or zygote.ended.is_set()):
                     del self._zygotes[version_id]
                     self._end([], zygote)
