@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -53,9 +52,6 @@ class Work:
         for descriptor, number in ((self.stdout, 1), (self.stderr, 2)):
             os.dup2(descriptor, number)
             os.close(descriptor)
-
-
-Requests = Iterator[Work]
 
 
 class Runtime:
