@@ -11,12 +11,15 @@ from typing import Any
 import msgspec
 
 from cpsl.wire.apps import AppSpec
-from cpsl.wire.events import Event
+from cpsl.wire.events import AppEvent
 from cpsl.wire.integrations import Credentials
 from cpsl.wire.turns import Message
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 """A longer frame is an attack or a bug: whoever reads it closes the link."""
+
+MAX_LOOSE_BYTES = 4 * 1024 * 1024
+"""The same for what a runtime sends, but for files and data: values of any shape take much memory once decoded."""
 
 
 class _Frame(msgspec.Struct, tag_field="t", omit_defaults=True):
@@ -168,7 +171,7 @@ class TurnEvents(_Frame, tag="events"):
     """Events of a turn, in order."""
 
     request_id: str
-    events: list[Event]
+    events: list[AppEvent]
 
 
 class TurnFailure(msgspec.Struct, omit_defaults=True):
@@ -341,17 +344,24 @@ Question = GetSecret | OpenPrompt | ReadFile | StoreFile | Insert | Find | Updat
 ToRuntime = Start | Fork | Ping | StartTurn | CancelTurn | CloseSession | DataRequest | Result | Stop
 ToGateway = Ready | Booted | Broken | Pong | TurnEvents | TurnEnded | DataResponse | SessionClosed | Logs | Call
 
+
 _encoder = msgspec.msgpack.Encoder()
 decode_to_runtime = msgspec.msgpack.Decoder(ToRuntime).decode
 decode_to_gateway = msgspec.msgpack.Decoder(ToGateway).decode
 
 
 def encode(frame: ToRuntime | ToGateway) -> bytes:
-    """A frame as it goes on the socket, length first. Raises ValueError for one over MAX_FRAME_BYTES."""
+    """A frame as it goes on the socket, length first. Raises ValueError for one over its limit."""
     body = _encoder.encode(frame)
-    if len(body) > MAX_FRAME_BYTES:
-        raise ValueError(f"a frame of {len(body)} bytes is over the limit of {MAX_FRAME_BYTES}")
+    if len(body) > (limit := _limit(frame)):
+        raise ValueError(f"{len(body)} bytes are over the limit of {limit // 1024**2} MiB")
     return len(body).to_bytes(4, "big") + body
+
+
+def _limit(frame: ToRuntime | ToGateway) -> int:
+    is_file = isinstance(frame, Call) and isinstance(frame.question, StoreFile)
+    is_loose = isinstance(frame, TurnEvents | TurnEnded | Logs | Call) and not is_file
+    return MAX_LOOSE_BYTES if is_loose else MAX_FRAME_BYTES
 
 
 class FrameBuffer:

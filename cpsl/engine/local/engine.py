@@ -111,6 +111,7 @@ class LocalEngine:
         if starting is None:
             keep_warm = max(keep_warm_seconds, self._idle_timeout)
             starting = self._starting[place] = asyncio.create_task(self._start(place, user, launch, keep_warm))
+            starting.add_done_callback(_retrieve)
             starting.add_done_callback(lambda _: self._starting.pop(place, None))
         return await asyncio.shield(starting)
 
@@ -176,6 +177,7 @@ class LocalEngine:
         importing = self._importing.get(version_id)
         if importing is None:
             importing = self._importing[version_id] = asyncio.create_task(self._import(place, launch))
+            importing.add_done_callback(_retrieve)
             importing.add_done_callback(lambda _: self._importing.pop(version_id, None))
         return await asyncio.shield(importing)
 
@@ -245,6 +247,12 @@ class LocalEngine:
                 if zygote.unused.is_set() and (is_old or zygote.ended.is_set()):
                     del self._zygotes[version_id]
                     self._end([], zygote)
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Whoever waited for it may have left, with an app that was deleted: then its failure is nobody's."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _started_one_by_one(reason: str) -> frames.LogRecord:

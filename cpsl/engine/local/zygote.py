@@ -16,7 +16,8 @@ from cpsl.engine.local.cgroups import Cgroup, Cgroups
 from cpsl.engine.local.life import Ends
 from cpsl.engine.local.link import Link
 from cpsl.engine.local.output import LogGate
-from cpsl.engine.local.process import RuntimeProcess, answer_call, app_broken, ending, start_timeout
+from cpsl.engine.local.process import RuntimeProcess, app_broken, ending, start_timeout
+from cpsl.engine.local.questions import Questions
 from cpsl.engine.protocol import Answer, AppBroken, OnLog, RuntimeLost
 from cpsl.wire import frames
 from cpsl.wire.apps import AppSpec
@@ -161,6 +162,7 @@ class Zygote:
             task.add_done_callback(lambda _: then())
 
     async def _read_link(self, gate: LogGate, answer: Answer) -> None:
+        questions = Questions(self._link, answer)
         async for frame in self._link.frames():
             match frame:
                 case frames.Ready() if not self._ready.done():
@@ -168,7 +170,7 @@ class Zygote:
                 case frames.Broken() if not self._ready.done():
                     self._ready.set_exception(app_broken(frame))
                 case frames.Call():
-                    self._keep(answer_call(self._link, answer, frame))
+                    await questions.take(frame)
                 case frames.Logs():
                     await gate.pass_on(frame.records)
         self._link.close()
