@@ -264,4 +264,22 @@ def test_a_reader_that_goes_away_is_no_error(live: Live) -> None:
     live.run("chat", "talker", "fail")
     live.run("chat", "talker", "fail")
     done = subprocess.run(["bash", "-c", command], env=live.env, capture_output=True, text=True, timeout=60, check=True)
-    assert not done.stderr
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
+
+
+@pytest.mark.parametrize("command", [["app", "list"], ["logs", "talker"], ["app", "list", "--json"]])
+def test_a_reader_that_is_gone_before_the_first_line_is_no_error(live: Live, command: list[str]) -> None:
+    live.run("chat", "talker", "fail")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "capsule_cli", *command],
+        env=live.env,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
