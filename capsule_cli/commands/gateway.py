@@ -64,7 +64,7 @@ def stop(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
 
 @cli.command(epilog=examples("capsule gateway status", "capsule gateway status --json"))
 def status(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
-    """Say whether the gateway runs, and where (exit code 6 if it does not; with --json always 0)."""
+    """Say whether the gateway runs, and where. Exit code 6 if it does not; with --json always 0."""
     folder = daemon.data_dir(data_dir)
     running = daemon.find(folder)
     if json:
