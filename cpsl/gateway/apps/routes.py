@@ -127,7 +127,7 @@ async def _follow(
 @post("/deploys/check", status_code=200)
 async def check_deploy(data: AppSpec, request: GatewayRequest) -> DeployCheck:
     """What stands in the way of deploying an app."""
-    return await request.gateway.deploys.check(request.workspace_id, data)
+    return await request.gateway.inventory.check(request.workspace_id, data)
 
 
 @post("/deploys", status_code=200, request_max_body_size=None)
