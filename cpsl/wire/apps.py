@@ -101,6 +101,11 @@ class Missing(msgspec.Struct, frozen=True):
     command: str
 
 
+def creating(missing: list[Missing]) -> str:
+    """The hint of an error about what is missing: the commands that create it."""
+    return "\n".join(["Create it:", *(f"  {item.command}" for item in missing)])
+
+
 class DeployCheck(msgspec.Struct, omit_defaults=True):
     """``POST /deploys/check``: what stands in the way of deploying this spec."""
 

@@ -88,9 +88,10 @@ def test_a_version_that_does_not_come_up_any_more_stays_retired(gateway: Gateway
         assert caught.value.hint == "The whole of it: capsule logs fragile --version v1"
         assert numbers(client, "fragile") == [(2, "live"), (1, "retired")]
         client.secrets.delete("BROKEN_SWITCH")
-        with pytest.raises(cpsl.CapsuleError) as missing:
+        with pytest.raises(cpsl.NotFound) as missing:
             client.apps.rollback("fragile")
         assert missing.value.code == "missing_resources"
+        assert missing.value.hint == "Create it:\n  capsule secret create BROKEN_SWITCH=…"
     assert ask(gateway, "fragile") == "two"
 
 

@@ -224,7 +224,7 @@ async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterato
 
 def _failure(error: Exception) -> DeployError:
     if isinstance(error, Refused):
-        return DeployError(error.code, error.message, error.hint, missing=error.missing)
+        return DeployError(error.code, error.message, error.hint, missing=error.missing, status=error.status)
     if isinstance(error, CapsuleError):
         traceback = error.traceback if isinstance(error, AppBroken) else ""
         return DeployError(error.code, error.message, error.hint, traceback, status=error.status)

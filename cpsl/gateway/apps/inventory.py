@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from cpsl.errors import InvalidRequest
+from cpsl.errors import NotFound
 from cpsl.gateway.apps.service import named_secrets
 from cpsl.gateway.channels.service import Channels
 from cpsl.gateway.files.service import FileSystems
 from cpsl.gateway.secrets.service import Secrets
-from cpsl.wire.apps import AppSpec, DeployCheck, Missing
+from cpsl.wire.apps import AppSpec, DeployCheck, Missing, creating
 from cpsl.wire.resources import CHANNEL_CREDENTIALS
 
 
-class Refused(InvalidRequest):
+class Refused(NotFound):
     """The app names resources that do not exist."""
 
     default_code = "missing_resources"
 
     def __init__(self, missing: list[Missing]) -> None:
         names = ", ".join(f"{item.kind} {item.name}" for item in missing)
-        super().__init__(f"the app needs what this workspace has not: {names}", hint=missing[0].command)
+        super().__init__(f"the app needs what this workspace has not: {names}", hint=creating(missing))
         self.missing = missing
 
 
