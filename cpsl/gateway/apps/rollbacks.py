@@ -6,8 +6,8 @@ import time
 
 from cpsl.engine.protocol import AppBroken
 from cpsl.errors import Conflict, DeployFailed, NotFound
-from cpsl.gateway.apps.deploys import Deploys, Refused
 from cpsl.gateway.apps.importing import Importer
+from cpsl.gateway.apps.inventory import Inventory
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.restarts import Restarts
 from cpsl.gateway.apps.retention import Retention
@@ -21,14 +21,14 @@ class Rollbacks:
     def __init__(
         self,
         apps: Apps,
-        deploys: Deploys,
+        inventory: Inventory,
         importer: Importer,
         restarts: Restarts,
         retention: Retention,
         app_logs: AppLogs,
     ) -> None:
         self._apps = apps
-        self._deploys = deploys
+        self._inventory = inventory
         self._importer = importer
         self._restarts = restarts
         self._retention = retention
@@ -67,9 +67,7 @@ class Rollbacks:
         return number
 
     async def _make_ready(self, version: VersionRef) -> None:
-        missing = (await self._deploys.check(version.workspace_id, version.spec)).missing
-        if missing:
-            raise Refused(missing)
+        await self._inventory.require(version.workspace_id, version.spec)
         start = await self._apps.start_frame(version)
         try:
             await self._importer.make_ready(version, start, lambda line: self._tell(version, line))

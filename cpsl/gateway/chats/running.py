@@ -144,10 +144,13 @@ class Runner:
     def _stop_if_overdue(self, live: LiveTurn) -> None:
         """The time of a turn is over; that in which it waits for a person does not count."""
         if live.log.prompts:
-            live.deadline = asyncio.get_running_loop().call_later(self._turn_timeout, self._stop_if_overdue, live)
+            live.deadline = self._alarm(live)
         elif live.task is not None:
             live.is_overdue = True
             self._in_background(self._stop(live, live.task))
+
+    def _alarm(self, live: LiveTurn) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(self._turn_timeout, self._stop_if_overdue, live)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -197,7 +200,7 @@ class Runner:
                 runtime.cancel(live.id)
 
         turn = StartTurn(live.id, found.session, live.text, found.integrations)
-        live.deadline = asyncio.get_running_loop().call_later(self._turn_timeout, self._stop_if_overdue, live)
+        live.deadline = self._alarm(live)
         try:
             return await runtime.turn(turn, on_events)
         finally:
