@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from cpsl.wire.events import Event
+from cpsl.wire.events import AppEvent
 from cpsl.wire.frames import Question
 
 
@@ -13,7 +13,7 @@ class Bridge(Protocol):
 
     app_url: str
 
-    def emit(self, request_id: str, event: Event) -> None:
+    def emit(self, request_id: str, event: AppEvent) -> None:
         """Send an event of a turn; order is kept. Waits only when the host takes far less than the app makes."""
 
     async def drained(self) -> None:

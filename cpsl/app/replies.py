@@ -13,7 +13,7 @@ from collections.abc import Callable
 from cpsl.app.bridge import Bridge
 from cpsl.app.snapshots import Pieces
 from cpsl.errors import InvalidRequest
-from cpsl.wire.events import Chunk, Event, Reply
+from cpsl.wire.events import AppEvent, Chunk, Reply
 
 SEPARATOR = "\n\n"
 _PIECE_CHARACTERS = 256 * 1024
@@ -53,7 +53,7 @@ class Answer:
             if self._writer is writer:
                 self._close()
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: AppEvent) -> None:
         """Send another event of this turn, in order with the text."""
         with self._lock:
             if self._ended:

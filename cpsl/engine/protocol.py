@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from cpsl.errors import DeployFailed, GatewayError
 from cpsl.wire import frames
 from cpsl.wire.apps import AppSpec, ImageSpec
-from cpsl.wire.events import Event
+from cpsl.wire.events import AppEvent
 
 
 class Place(NamedTuple):
@@ -51,7 +51,7 @@ class AppBroken(DeployFailed):
 Launch = Callable[[], Awaitable[frames.Start]]
 """Makes the start frame, only when a version is really imported: it decrypts secrets."""
 
-OnEvents = Callable[[list[Event]], Awaitable[None]]
+OnEvents = Callable[[list[AppEvent]], Awaitable[None]]
 """Takes a turn's events as they come; the engine reads no further from that runtime until it returns."""
 
 

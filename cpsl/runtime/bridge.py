@@ -9,7 +9,7 @@ from typing import Any
 from cpsl import errors
 from cpsl.runtime.link import Link
 from cpsl.wire import frames
-from cpsl.wire.events import Event
+from cpsl.wire.events import AppEvent
 
 
 class LinkBridge:
@@ -19,7 +19,7 @@ class LinkBridge:
         self.app_url = app_url
         self._link = link
 
-    def emit(self, request_id: str, event: Event) -> None:
+    def emit(self, request_id: str, event: AppEvent) -> None:
         """Send an event of a turn."""
         self._link.emit(request_id, event)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
 from typing import Any
 
 from cpsl.app.handlers import Handler
+from cpsl.runtime.forks import end_if_forked
 
 MAX_THREADS = 64
 _pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="handler")
@@ -23,15 +25,28 @@ async def call(handler: Handler, *offered: Any) -> Any:
 
 async def run(is_async: bool, function: Callable[[], Any]) -> Any:
     """The result of ``function``, awaited if it has to be. Context variables reach its thread."""
-    if is_async:
+    if not is_async:
+        function = partial(copy_context().run, _thread, function)
+        result = await asyncio.get_running_loop().run_in_executor(_pool, function)
+        return await result if inspect.isawaitable(result) else result
+    with _ending_forks():
         result = function()
-    else:
-        result = await asyncio.get_running_loop().run_in_executor(_pool, copy_context().run, _thread, function)
-    return await result if inspect.isawaitable(result) else result
+        return await result if inspect.isawaitable(result) else result
 
 
 def _thread(function: Callable[[], Any]) -> Any:
     try:
-        return function()
+        with _ending_forks():
+            return function()
     except StopIteration as error:  # a future cannot hold it
         raise RuntimeError("the handler raised StopIteration") from error
+
+
+@contextmanager
+def _ending_forks() -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        end_if_forked(error)
+        raise
+    end_if_forked()

@@ -20,7 +20,7 @@ from typing import Any
 
 from cpsl.errors import ConnectionFailed, TooLarge
 from cpsl.wire import frames
-from cpsl.wire.events import Event
+from cpsl.wire.events import AppEvent
 
 HOLD_BYTES = 1024 * 1024
 """Above this much unsent output, whoever writes has to wait, loop or no loop."""
@@ -67,6 +67,14 @@ class Link:
         loop.call_soon(self._deliver)
         loop.call_soon(self._flush)
 
+    def abandon(self) -> None:
+        """In a process that was forked: leave the socket, and what is unsent, to the one that it is of."""
+        self._closed = True
+        self._reading, self._writing = threading.RLock(), threading.RLock()
+        self._out.clear()
+        self._batch = _Batch()
+        self._sock.close()
+
     @property
     def is_attached(self) -> bool:
         """Whether a loop reads and writes; before that, who waits for an answer has to read it."""
@@ -82,7 +90,7 @@ class Link:
             self._out += data
         self._written()
 
-    def emit(self, request_id: str, event: Event) -> None:
+    def emit(self, request_id: str, event: AppEvent) -> None:
         """Send an event of a turn; neighbours of one turn share a frame."""
         with self._writing:
             if not self._batch.add_event(request_id, event):
@@ -120,6 +128,8 @@ class Link:
 
     def _written(self) -> None:
         """Something was added: see that it leaves, and hold up the writer when too much waits."""
+        if self._closed:
+            return
         if self._loop is None or threading.get_ident() != self._owner:
             self._write_some()
         elif not self._flush_due:
@@ -189,6 +199,8 @@ class Link:
             self._last_call += 1
             call = frames.Call(self._last_call, question)
             self._calls[call.call_id] = answer
+        if self._closed:
+            answer.set_exception(ConnectionFailed("this process has no link to the gateway", code="link_closed"))
         try:
             self.send(call)
         except TooLarge:
@@ -218,6 +230,8 @@ class Link:
                 self._loop.call_soon_threadsafe(self._deliver)
 
     def _readable(self) -> None:
+        if self._closed:
+            return self._on_closed("the link was left to another process")
         self._read()
         self._deliver()
 
@@ -266,10 +280,10 @@ class _Batch:
     def __init__(self) -> None:
         self.size = 0
         self._request_id: str | None = None
-        self._events: list[Event] = []
+        self._events: list[AppEvent] = []
         self._records: list[frames.LogRecord] = []
 
-    def add_event(self, request_id: str, event: Event) -> bool:
+    def add_event(self, request_id: str, event: AppEvent) -> bool:
         """True if it fits in; else the batch has to be taken first."""
         if self._records or (self._events and request_id != self._request_id):
             return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 import threading
 import time
@@ -48,10 +49,9 @@ class Lines(io.RawIOBase):
             partial = self._partial.setdefault(request_id, bytearray())
             partial += data
             *lines, rest = bytes(partial).split(b"\n")
-            while len(rest) > MAX_LINE_BYTES:
-                lines.append(rest[:MAX_LINE_BYTES])
-                rest = rest[MAX_LINE_BYTES:]
-            partial[:] = rest
+            whole = max(len(rest) - 1, 0) // MAX_LINE_BYTES * MAX_LINE_BYTES
+            lines += [rest[start : start + MAX_LINE_BYTES] for start in range(0, whole, MAX_LINE_BYTES)]
+            partial[:] = rest[whole:]
             if not rest:
                 del self._partial[request_id]
         for line in lines:
@@ -61,6 +61,11 @@ class Lines(io.RawIOBase):
     def flush(self) -> None:
         """``print(…, flush=True)`` means that it is out, whatever becomes of the process next."""
         self._push()
+
+    def detach(self) -> None:
+        """In a process that was forked: nothing waits here, and nobody holds a lock."""
+        self._lock = threading.RLock()
+        self._partial = {}
 
     def finish(self, request_id: str, session_id: str) -> None:
         """Tell the last line of a turn, though it was never ended."""
@@ -100,6 +105,7 @@ class Output:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._is_detached = False
         self._lines = tuple(Lines(name, number, self._pass_on, self._push) for number, name in _STREAMS)
 
     def install(self) -> None:
@@ -112,6 +118,12 @@ class Output:
         """Use another link from now on. What the app kept of its streams goes there too."""
         self._link = link
 
+    def detach(self) -> None:
+        """In a process that was forked: all goes to the engine's pipes, as from any program that the app starts."""
+        self._is_detached = True
+        for lines in self._lines:
+            lines.detach()
+
     def finish(self, request_id: str = "", session_id: str = "") -> None:
         """Send what a turn printed without ending the line."""
         for lines in self._lines:
@@ -123,7 +135,10 @@ class Output:
         self._pass_on(LogRecord(text, time.time(), "error", "system", session_id, request_id))
 
     def _pass_on(self, record: LogRecord) -> None:
-        self._link.log(record)
+        if self._is_detached:
+            os.write(1 if record.stream == "stdout" else 2, f"{record.message}\n".encode(errors="backslashreplace"))
+        else:
+            self._link.log(record)
 
     def _push(self) -> None:
         self._link.push()

@@ -98,6 +98,7 @@ def _announce(life: socket.socket) -> None:
 def _be_init(worker: int, life: socket.socket) -> NoReturn:
     """Reap, until the app's process ends; then end, and all others with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    kernel.hide_memory()
     os.closerange(0, life.fileno())
     os.closerange(life.fileno() + 1, 1024)
     while True:

@@ -9,13 +9,13 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
 from cpsl.app import host
 from cpsl.app.app import App
 from cpsl.runtime.bridge import LinkBridge
+from cpsl.runtime.forks import cut_off
 from cpsl.runtime.link import Link
 from cpsl.runtime.output import Output
 from cpsl.runtime.worker import Worker
@@ -55,9 +55,6 @@ class Work:
             os.close(descriptor)
 
 
-Requests = Iterator[Work]
-
-
 class Runtime:
     """A process that works for one user."""
 
@@ -76,6 +73,7 @@ class Runtime:
         host.use(self._bridge)
         self._output.redirect(self._link)
         _reseed()
+        cut_off(self._link.abandon, self._output.detach)
         if not self._is_confined:  # else all end with the keeper of the sandbox
             threading.Thread(target=_watch, args=(self._work.link.fileno(),), name="link", daemon=True).start()
         asyncio.run(self._serve())

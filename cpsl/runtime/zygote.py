@@ -6,12 +6,12 @@ or connections behind cannot be forked, and gets one such process a user instead
 
 from __future__ import annotations
 
-import asyncio  # noqa: F401 - what every runtime needs is imported once, here
 import gc
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -100,7 +100,7 @@ class _Zygote:
             return private.fork_into_sandbox(work.link, work.life)
         return private.fork_plainly(work.life)
 
-    def _requests(self) -> process.Requests:
+    def _requests(self) -> Iterator[process.Work]:
         """Each user that the host wants a runtime for, with the four descriptors that came with the request."""
         buffer, descriptors = frames.FrameBuffer(), list[int]()
         while True:

@@ -107,6 +107,9 @@ class Done(_Event, tag="done", omit_defaults=False, frozen=True):
     done: bool = True
 
 
+AppEvent = Chunk | Reply | Status | Block
+"""What an app says. The others are the gateway's own words."""
+
 Event = Started | Chunk | Reply | Status | Block | Prompt | PromptClosed | Error | Done
 FINAL = (Done, Error)
 

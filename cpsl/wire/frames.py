@@ -11,12 +11,15 @@ from typing import Any
 import msgspec
 
 from cpsl.wire.apps import AppSpec
-from cpsl.wire.events import Event
+from cpsl.wire.events import AppEvent
 from cpsl.wire.integrations import Credentials
 from cpsl.wire.turns import Message
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 """A longer frame is an attack or a bug: whoever reads it closes the link."""
+
+MAX_LOOSE_BYTES = 4 * 1024 * 1024
+"""The same for what a runtime sends, but for files and data: values of any shape take much memory once decoded."""
 
 
 class _Frame(msgspec.Struct, tag_field="t", omit_defaults=True):
@@ -46,9 +49,9 @@ class Mount(msgspec.Struct, omit_defaults=True, frozen=True):
 class Start(_Frame, tag="start"):
     """The first frame: what to import. ``environment`` holds the app's secrets, so they are in no argv and no file.
 
-    ``image`` is the folder of a built image, or empty; ``memory`` (MiB) and ``cpu`` (cores) are the limits of each
-    runtime. With ``only_look`` packages that are not there yet are passed over, and nothing runs. It is sent twice: to
-    what makes the sandbox, then to what runs in it.
+    ``image`` is the folder of a built image, or empty; ``cpu`` how many cores a runtime may use. With ``only_look``
+    packages that are not there yet are passed over, and nothing runs. It is sent twice: to what makes the sandbox, then
+    to what runs in it.
     """
 
     app: str
@@ -60,7 +63,6 @@ class Start(_Frame, tag="start"):
     mounts: list[Mount] = []
     environment: dict[str, str] = {}
     isolation: str = "namespaces"
-    memory: int = 512
     cpu: float = 0.25
     only_look: bool = False
 
@@ -169,7 +171,7 @@ class TurnEvents(_Frame, tag="events"):
     """Events of a turn, in order."""
 
     request_id: str
-    events: list[Event]
+    events: list[AppEvent]
 
 
 class TurnFailure(msgspec.Struct, omit_defaults=True):
@@ -342,17 +344,24 @@ Question = GetSecret | OpenPrompt | ReadFile | StoreFile | Insert | Find | Updat
 ToRuntime = Start | Fork | Ping | StartTurn | CancelTurn | CloseSession | DataRequest | Result | Stop
 ToGateway = Ready | Booted | Broken | Pong | TurnEvents | TurnEnded | DataResponse | SessionClosed | Logs | Call
 
+
 _encoder = msgspec.msgpack.Encoder()
 decode_to_runtime = msgspec.msgpack.Decoder(ToRuntime).decode
 decode_to_gateway = msgspec.msgpack.Decoder(ToGateway).decode
 
 
 def encode(frame: ToRuntime | ToGateway) -> bytes:
-    """A frame as it goes on the socket, length first. Raises ValueError for one over MAX_FRAME_BYTES."""
+    """A frame as it goes on the socket, length first. Raises ValueError for one over its limit."""
     body = _encoder.encode(frame)
-    if len(body) > MAX_FRAME_BYTES:
-        raise ValueError(f"a frame of {len(body)} bytes is over the limit of {MAX_FRAME_BYTES}")
+    if len(body) > (limit := _limit(frame)):
+        raise ValueError(f"{len(body)} bytes are over the limit of {limit // 1024**2} MiB")
     return len(body).to_bytes(4, "big") + body
+
+
+def _limit(frame: ToRuntime | ToGateway) -> int:
+    is_file = isinstance(frame, Call) and isinstance(frame.question, StoreFile)
+    is_loose = isinstance(frame, TurnEvents | TurnEnded | Logs | Call) and not is_file
+    return MAX_LOOSE_BYTES if is_loose else MAX_FRAME_BYTES
 
 
 class FrameBuffer:

@@ -174,6 +174,92 @@ def test_a_crash_loop_is_left_alone_after_its_budget(drive: Drive) -> None:
     drive(steps)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "[line.send(b'nonsense')]",
+        "[line.send(b'-99')]",
+        "[line.send(str(10**60).encode())]",
+        "[socket.send_fds(line, [b'pid'], [0, 1, 2])]",
+        "[socket.send_fds(line, [b'pid'], [os.pidfd_open(os.getpid())]) for _ in range(50)]",
+        "[socket.send_fds(line, [b'pid'], [line.fileno()] * 4) for _ in range(50)]",
+    ],
+)
+def test_whatever_an_app_says_on_its_life_line_its_turn_ends(drive: Drive, sent: str) -> None:
+    """An app that keeps the line from the process that watches over it: only its import can, in the zygote."""
+    keep = (
+        "import os, socket\nfrom cpsl.runtime import private\nlines = []\nannounce = private._announce\n"
+        "private._announce = lambda life: (lines.append(life.dup()), announce(life))\n"
+    )
+
+    async def steps(bench: Bench) -> None:
+        assert await bench.says("len(lines)") == 1
+        before = len(os.listdir("/proc/self/fd"))
+        await bench.says(f"[{sent} for line in lines] and 1")
+        await asyncio.sleep(0.1)
+        assert len(os.listdir("/proc/self/fd")) <= before
+        with pytest.raises(RuntimeLost):
+            await asyncio.wait_for(bench.turn("os._exit(3)"), 10)
+        assert await bench.says("1") == 1
+
+    drive(steps, before=keep)
+
+
+FORKING = """
+import multiprocessing, os
+
+def pool():
+    with multiprocessing.get_context("fork").Pool(2) as made:
+        return made.map(abs, [-1, -2])
+
+def printing():
+    print("parent", end="")
+    child = os.fork()
+    if child == 0:
+        print("child says so", flush=True)
+        os._exit(3)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+def falling_out(how):
+    return os.fork() > 0 or how()
+
+def leave():
+    sys.exit(5)
+
+def fail():
+    raise ValueError("of the child")
+"""
+HOWS = ("leave", "fail", "int")
+
+
+@pytest.mark.parametrize("before", WAYS)
+def test_a_process_that_the_app_forks_does_not_speak_for_it(drive: Drive, before: str) -> None:
+    async def steps(bench: Bench) -> None:
+        for call, value in (("pool()", [1, 2]), ("printing()", 3), *((f"falling_out({how})", True) for how in HOWS)):
+            assert await bench.says(call) == value
+            assert await bench.says(f"asyncio.to_thread(lambda: {call})") == value
+            assert await bench.says("1") == 1
+        await bench.until(lambda: bench.printed().count("child says so") == 2)
+        assert await bench.says("state['turns']") == 3 * (2 + len(HOWS)) + 1
+
+    drive(steps, before=before + FORKING)
+
+
+@pytest.mark.parametrize("instead", ["None", "socket.send_fds(life, [b'pid'], [0])", "life.send(b'5')"])
+def test_a_runtime_that_never_says_who_it_is_is_given_up(drive: Drive, instead: str) -> None:
+    hide = (
+        "import socket, time\nfrom cpsl.runtime import private\n"
+        f"private._announce = lambda life: ({instead}, time.sleep(60))\n"
+    )
+
+    async def steps(bench: Bench) -> None:
+        with pytest.raises(AppBroken) as caught:
+            await asyncio.wait_for(bench.runtime(), 10)
+        assert caught.value.code == "start_timeout"
+
+    drive(steps, before=hide, start_timeout=1.5)
+
+
 def test_memory_is_limited_without_control_groups_too(drive: Drive) -> None:
     async def steps(bench: Bench) -> None:
         with pytest.raises(OutOfMemory, match="64 MiB"):

@@ -52,7 +52,6 @@ class LocalEngine:
         self._health = Health()
         self._zygotes: dict[str, Zygote] = {}
         self._importing: dict[str, asyncio.Task[Zygote]] = {}
-        self._last_used: dict[str, float] = {}
         self._drains: Counter[str] = Counter()
         self._runtimes: dict[Place, RuntimeProcess] = {}
         self._starting: dict[Place, asyncio.Task[RuntimeProcess]] = {}
@@ -112,6 +111,7 @@ class LocalEngine:
         if starting is None:
             keep_warm = max(keep_warm_seconds, self._idle_timeout)
             starting = self._starting[place] = asyncio.create_task(self._start(place, user, launch, keep_warm))
+            starting.add_done_callback(_retrieve)
             starting.add_done_callback(lambda _: self._starting.pop(place, None))
         return await asyncio.shield(starting)
 
@@ -171,13 +171,13 @@ class LocalEngine:
     async def _zygote(self, place: Place, launch: Launch) -> Zygote:
         """The imported version; two who ask at once wait for the same import."""
         version_id = place.version_id
-        self._last_used[version_id] = time.monotonic()
         known = self._zygotes.get(version_id)
         if known is not None and not known.is_used_up:
             return known
         importing = self._importing.get(version_id)
         if importing is None:
             importing = self._importing[version_id] = asyncio.create_task(self._import(place, launch))
+            importing.add_done_callback(_retrieve)
             importing.add_done_callback(lambda _: self._importing.pop(version_id, None))
         return await asyncio.shield(importing)
 
@@ -199,7 +199,6 @@ class LocalEngine:
         if zygote.cannot_fork and before is None:
             on_log([_started_one_by_one(zygote.cannot_fork)])
         self._zygotes[version_id] = zygote
-        self._last_used[version_id] = time.monotonic()
         if before is not None:
             self._end([], before)  # its runtimes go on, until they are idle
         if not self._watching:
@@ -244,10 +243,16 @@ class LocalEngine:
                     del self._runtimes[place]
                     self._end([runtime], None)
             for version_id, zygote in list(self._zygotes.items()):
-                is_old = now - self._last_used.get(version_id, 0) > _UNUSED_SECONDS
+                is_old = now - zygote.last_used > _UNUSED_SECONDS
                 if zygote.unused.is_set() and (is_old or zygote.ended.is_set()):
                     del self._zygotes[version_id]
                     self._end([], zygote)
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Whoever waited for it may have left, with an app that was deleted: then its failure is nobody's."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _started_one_by_one(reason: str) -> frames.LogRecord:

@@ -64,9 +64,12 @@ class Life:
         """End the process now, and with it all that it has started."""
         if self._pidfd >= 0:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)  # without a sandbox it leads a group; in one the kernel ends all
+                if self.pid:
+                    os.killpg(self.pid, signal.SIGKILL)  # without a sandbox it leads a group; in one all end with it
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        elif not self.ended.is_set():
+            self._end()  # it has never said who it is: nobody waits for it
 
     def _read(self) -> None:
         try:
@@ -76,35 +79,51 @@ class Life:
         except OSError:
             data, descriptors = b"", []
         if descriptors:
-            self._take_process(descriptors[0])
+            self._take_process(descriptors)
         elif data:
-            self.status = int(data)
+            self.status = _status(data) if self.status is None else self.status
         else:
             self._loop.remove_reader(self._line.fileno())
             if self._pidfd < 0:
                 self._end()
 
-    def _take_process(self, pidfd: int) -> None:
-        self._pidfd = pidfd
-        self.pid = _pid_of(pidfd)
-        self._loop.add_reader(pidfd, self._end)
-        self.announced.set()
+    def _take_process(self, descriptors: list[int]) -> None:
+        """The first that is a process; an app that got hold of its life line may send anything, and more than once."""
+        pid = _pid_of(descriptors[0]) if self._pidfd < 0 and not self.announced.is_set() else None
+        for other in descriptors[pid is not None :]:
+            os.close(other)
+        if pid is not None:
+            self.pid, self._pidfd = pid, descriptors[0]
+            self._loop.add_reader(self._pidfd, self._end)
+            self.announced.set()
 
     def _end(self) -> None:
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
-        with suppress(OSError, ValueError):
-            self.status = int(self._line.recv(64)) if self.status is None else self.status
+        with suppress(OSError):
+            self.status = _status(self._line.recv(64)) if self.status is None else self.status
         self._loop.remove_reader(self._line.fileno())
         self._line.close()
         self.announced.set()
         self.ended.set()
 
 
-def _pid_of(pidfd: int) -> int:
-    """The process that a pidfd stands for, as this process's namespace numbers it: 0 if it has ended."""
+def _pid_of(pidfd: int) -> int | None:
+    """The process that a pidfd stands for, as this process's namespace numbers it: 0 if it has ended.
+
+    None for what is no pidfd.
+    """
     with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
-        found = re.search(r"^Pid:\s*(\d+)", file.read(), re.MULTILINE)
-    return int(found[1]) if found else 0
+        found = re.search(r"^Pid:\s*(-?\d+)", file.read(), re.MULTILINE)
+    return max(int(found[1]), 0) if found else None
+
+
+def _status(told: bytes) -> int | None:
+    """How the process says that it ended: an exit status, or a signal as a negative number; None if it does not."""
+    with suppress(ValueError):
+        status = int(told)
+        if -signal.NSIG < status < 256:
+            return status
+    return None

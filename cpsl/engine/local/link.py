@@ -6,13 +6,16 @@ import asyncio
 import errno
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
-import msgspec
-
-from cpsl.wire.frames import FrameBuffer, ToGateway, ToRuntime, decode_to_gateway, encode
+from cpsl.engine.local.received import received
+from cpsl.engine.local.share import Share
+from cpsl.wire.frames import FrameBuffer, ToGateway, ToRuntime, encode
 
 _READ_BYTES = 256 * 1024
+_FRAMES_AT_ONCE = 100
 
 
 class Link:
@@ -31,7 +34,10 @@ class Link:
         return cls(end, reader, writer)
 
     def send(self, frame: ToRuntime) -> None:
-        """Send a frame. To a runtime that is gone, nothing happens: whoever waits for it hears so elsewhere."""
+        """Send a frame. To a runtime that is gone, nothing happens: whoever waits for it hears so elsewhere.
+
+        Raises ValueError for a frame over its limit.
+        """
         if not self._writer.is_closing():
             self._writer.write(encode(frame))
 
@@ -41,25 +47,32 @@ class Link:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         socket.send_fds(self._end, [encode(frame)], descriptors)
 
+    async def drained(self) -> None:
+        """Return when most of what was sent has left, or the runtime is gone."""
+        with suppress(OSError):
+            await self._writer.drain()
+
     async def frames(self) -> AsyncIterator[ToGateway]:
         """Frames as they come, until the runtime is gone or sends what is no frame. Nothing is read ahead of need."""
-        buffer = FrameBuffer()
+        buffer, share = FrameBuffer(), Share()
         while data := await self._read():
             try:
+                began = time.perf_counter()
                 bodies = buffer.feed(data)
+                for start in range(0, len(bodies), _FRAMES_AT_ONCE):
+                    found = [received(body) for body in bodies[start : start + _FRAMES_AT_ONCE]]
+                    await share.spent(time.perf_counter() - began)
+                    for frame in found:
+                        yield frame
+                    began = time.perf_counter()
             except ValueError:
                 return
-            for body in bodies:
-                try:
-                    yield decode_to_gateway(body)
-                except msgspec.MsgspecError:
-                    return
 
     def close(self) -> None:
         self._writer.close()
 
     async def _read(self) -> bytes:
         try:
-            return await self._reader.read(_READ_BYTES)
+            return await self._reader.read(_READ_BYTES // 4)
         except (ConnectionError, OSError):
             return b""

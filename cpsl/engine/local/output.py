@@ -13,6 +13,7 @@ from cpsl.wire.frames import LogRecord
 _LINES_PER_SECOND = 2_000
 _BURST = 10_000
 _LAST_WORDS = 20
+_SHORT_LINE = 4096
 
 
 class LogGate:
@@ -28,7 +29,7 @@ class LogGate:
         """Keep the lines; returns when more may come."""
         self._on_log(records)
         now = time.monotonic()
-        self._credit = min(self._credit + (now - self._at) * _LINES_PER_SECOND, _BURST) - len(records)
+        self._credit = min(self._credit + (now - self._at) * _LINES_PER_SECOND, _BURST) - sum(map(_cost, records))
         self._at = now
         if self._credit < 0:
             await asyncio.sleep(-self._credit / _LINES_PER_SECOND)
@@ -38,6 +39,11 @@ class LogGate:
         async for line in _lines(pipe):
             self.last_words = [*self.last_words[1 - _LAST_WORDS :], line]
             await self.pass_on([LogRecord(line, time.time(), "info", stream)])
+
+
+def _cost(record: LogRecord) -> int:
+    """A long line counts as several."""
+    return 1 + len(record.message) // _SHORT_LINE
 
 
 async def reader_of(descriptor: int) -> asyncio.StreamReader:

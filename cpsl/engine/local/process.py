@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import signal
 import time
 from collections.abc import Callable
@@ -15,11 +14,10 @@ from cpsl.engine.local.cgroups import Cgroup
 from cpsl.engine.local.life import Ends, Life
 from cpsl.engine.local.link import Link
 from cpsl.engine.local.output import LogGate, reader_of
+from cpsl.engine.local.questions import Questions
 from cpsl.engine.protocol import Answer, AppBroken, DiskFull, OnEvents, OnLog, OutOfMemory, RuntimeLost
-from cpsl.errors import CapsuleError
 from cpsl.wire import frames
 
-log = logging.getLogger("cpsl.engine")
 _PING_SECONDS = 1.0
 _ENDING_SECONDS = 0.5
 
@@ -41,7 +39,7 @@ class RuntimeProcess:
         self.has_filled_disk = False
         self.is_given_up = False
         self._link = link
-        self._answer = answer
+        self._questions = Questions(link, answer)
         self._gate = LogGate(on_log)
         self._booted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._turns: dict[str, tuple[asyncio.Future[frames.TurnEnded], OnEvents]] = {}
@@ -64,8 +62,7 @@ class RuntimeProcess:
         try:
             async with asyncio.timeout(timeout):
                 await self.life.announced.wait()
-                if self.life.pid:
-                    self.cgroup.add(self.life.pid)
+                self._limit()
                 self.life.go_on()
                 await asyncio.shield(self._booted)
         except TimeoutError:
@@ -153,6 +150,15 @@ class RuntimeProcess:
             self._answers.pop(call_id, None)
             self.last_used = time.monotonic()
 
+    def _limit(self) -> None:
+        try:
+            if self.life.pid:
+                self.cgroup.add(self.life.pid)
+        except ProcessLookupError:
+            return  # it has ended already, which is told elsewhere
+        except OSError as error:
+            raise RuntimeLost(f"the app's process could not be put under its limits ({error.strerror})") from error
+
     def _check_alive(self) -> None:
         if self.ended.is_set():
             raise self._lost()
@@ -182,30 +188,33 @@ class RuntimeProcess:
 
     async def _read_link(self) -> None:
         async for frame in self._link.frames():
-            match frame:
-                case frames.TurnEvents():
-                    if known := self._turns.get(frame.request_id):
-                        await known[1](frame.events)
-                case frames.TurnEnded():
-                    if (known := self._turns.get(frame.request_id)) and not known[0].done():
-                        known[0].set_result(frame)
-                case frames.Call():
-                    self._begin(answer_call(self._link, self._answer, frame))
-                case frames.Logs():
-                    await self._gate.pass_on(frame.records)
-                case frames.DataResponse() | frames.SessionClosed() | frames.Pong():
-                    if (answered := self._answers.get(frame.call_id)) and not answered.done():
-                        answered.set_result(frame)
-                case frames.Booted() if not self._booted.done():
-                    self._booted.set_result(None)
-                case frames.Broken() if not self._booted.done():
-                    self._booted.set_exception(app_broken(frame))
+            await self._take(frame)
         # Whoever closes the link, or sends nonsense on it, is of no more use. It may just be ending, and say how.
         self._link.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(_ENDING_SECONDS):
                 await self.life.ended.wait()
         self.life.kill()
+
+    async def _take(self, frame: frames.ToGateway) -> None:
+        match frame:
+            case frames.TurnEvents():
+                if known := self._turns.get(frame.request_id):
+                    await known[1](frame.events)
+            case frames.TurnEnded():
+                if (known := self._turns.get(frame.request_id)) and not known[0].done():
+                    known[0].set_result(frame)
+            case frames.Call():
+                await self._questions.take(frame)
+            case frames.Logs():
+                await self._gate.pass_on(frame.records)
+            case frames.DataResponse() | frames.SessionClosed() | frames.Pong():
+                if (answered := self._answers.get(frame.call_id)) and not answered.done():
+                    answered.set_result(frame)
+            case frames.Booted() if not self._booted.done():
+                self._booted.set_result(None)
+            case frames.Broken() if not self._booted.done():
+                self._booted.set_exception(app_broken(frame))
 
     def _lost(self) -> RuntimeLost:
         if self.is_over_memory:
@@ -219,19 +228,6 @@ class RuntimeProcess:
             f"the app's process ended unexpectedly ({ending(self.life.status)})",
             hint="\n".join(self._gate.last_words) or None,
         )
-
-
-async def answer_call(link: Link, answer: Answer, call: frames.Call) -> None:
-    """Answer a question of the app, with a value or with why there is none."""
-    try:
-        result = frames.Result(call.call_id, await answer(call.question))
-    except CapsuleError as error:
-        result = frames.Result(call.call_id, error=frames.CallError(error.code, error.message, error.hint))
-    except Exception:
-        log.exception("a question of an app could not be answered")
-        failure = frames.CallError("internal_error", "the gateway failed to answer the app")
-        result = frames.Result(call.call_id, error=failure)
-    link.send(result)
 
 
 def app_broken(told: frames.Broken) -> AppBroken:
@@ -252,4 +248,5 @@ def ending(status: int | None) -> str:
     """How a process ended: an exit status, or a signal's name for a negative one."""
     if status is None:
         return "killed"
-    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+    names = {each.value: each.name for each in signal.Signals}
+    return names.get(-status, f"signal {-status}") if status < 0 else f"exit status {status}"

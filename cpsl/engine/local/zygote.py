@@ -7,6 +7,7 @@ import itertools
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -15,7 +16,8 @@ from cpsl.engine.local.cgroups import Cgroup, Cgroups
 from cpsl.engine.local.life import Ends
 from cpsl.engine.local.link import Link
 from cpsl.engine.local.output import LogGate
-from cpsl.engine.local.process import RuntimeProcess, answer_call, app_broken, ending, start_timeout
+from cpsl.engine.local.process import RuntimeProcess, app_broken, ending, start_timeout
+from cpsl.engine.local.questions import Questions
 from cpsl.engine.protocol import Answer, AppBroken, OnLog, RuntimeLost
 from cpsl.wire import frames
 from cpsl.wire.apps import AppSpec
@@ -29,7 +31,11 @@ _numbers = itertools.count(1)
 
 
 class Zygote:
-    """An imported version. Made by ``start``; ``closed`` is set when its processes are gone."""
+    """An imported version. Made by ``start``.
+
+    ``ended`` is set when nothing can be forked from it any more, ``unused`` while no runtime of it runs; ``last_used``
+    is when one was last asked for (``time.monotonic``).
+    """
 
     def __init__(
         self, process: asyncio.subprocess.Process, link: Link, lifeline: int, start: frames.Start, cgroups: Cgroups
@@ -37,6 +43,7 @@ class Zygote:
         self.ended = asyncio.Event()
         self.unused = asyncio.Event()
         self.unused.set()
+        self.last_used = time.monotonic()
         self._users = 0
         self._was_asked = False
         self._process = process
@@ -93,13 +100,17 @@ class Zygote:
 
     async def fork(self, user: frames.AppUser, answer: Answer, on_log: OnLog, timeout: float) -> RuntimeProcess:
         """A runtime for a user, booted. Raises AppBroken, RuntimeLost; ``timeout`` in seconds."""
-        self._users += 1
         self._was_asked = True
-        self.unused.clear()
+        self.last_used = time.monotonic()
         try:
             ends = Ends.make()
-            name = f"runtime-{next(_numbers)}"
-            cgroup = self._cgroups.create(name, memory=self.spec.memory, cpu=self.spec.cpu, pids=_MOST_PROCESSES)
+        except OSError as error:
+            raise RuntimeLost(f"this machine has no room for another runtime ({error.strerror})") from error
+        name = f"runtime-{next(_numbers)}"
+        cgroup = self._cgroups.create(name, memory=self.spec.memory, cpu=self.spec.cpu, pids=_MOST_PROCESSES)
+        self._users += 1
+        self.unused.clear()
+        try:
             runtime = await RuntimeProcess.over(ends, cgroup, self.spec.memory, answer, on_log)
         except BaseException:
             self._release()
@@ -151,6 +162,7 @@ class Zygote:
             task.add_done_callback(lambda _: then())
 
     async def _read_link(self, gate: LogGate, answer: Answer) -> None:
+        questions = Questions(self._link, answer)
         async for frame in self._link.frames():
             match frame:
                 case frames.Ready() if not self._ready.done():
@@ -158,7 +170,7 @@ class Zygote:
                 case frames.Broken() if not self._ready.done():
                     self._ready.set_exception(app_broken(frame))
                 case frames.Call():
-                    self._keep(answer_call(self._link, answer, frame))
+                    await questions.take(frame)
                 case frames.Logs():
                     await gate.pass_on(frame.records)
         self._link.close()

@@ -15,6 +15,7 @@ from cpsl.errors import CapsuleError
 from cpsl.gateway.bell import Bell
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.schema import apps, log_lines
+from cpsl.gateway.db.texts import storable
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.wire.apps import EVERY_LINE, LOG_LEVELS, LogFilter, LogLine
 from cpsl.wire.frames import LogRecord
@@ -27,6 +28,7 @@ _LINE_OVERHEAD = 100
 _TRIM_CHARACTERS = 2_000_000  # a thousand empty lines, or fewer full ones
 _BUFFERED_LINES = 10_000
 _MESSAGE_CHARACTERS = 16_384
+_ID_CHARACTERS = 64
 
 
 class AppLogs:
@@ -138,15 +140,17 @@ def _trim(connection: Connection, app_id: str) -> None:
 
 
 def _row(place: Place, record: LogRecord, message: str) -> dict[str, Any]:
+    """A line as the store takes it, whatever the app has put into its record."""
+    now = time.time()
     return {
         "app_id": place.app_id,
         "version": place.version,
-        "level": record.level[:10],
-        "stream": record.stream[:10],
-        "message": _cut(message),
-        "session_id": record.session_id,
-        "request_id": record.request_id,
-        "created_at": record.timestamp,
+        "level": storable(record.level[:10]),
+        "stream": storable(record.stream[:10]),
+        "message": storable(_cut(message)),
+        "session_id": storable(record.session_id[:_ID_CHARACTERS]),
+        "request_id": storable(record.request_id[:_ID_CHARACTERS]),
+        "created_at": record.timestamp if 0 < record.timestamp < now else now,
     }
 
 

@@ -12,9 +12,9 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from cpsl.errors import GatewayError
+from cpsl.errors import CapsuleError, GatewayError
 from cpsl.gateway.bell import Bell, wait_for
 from cpsl.gateway.chats import store
 from cpsl.gateway.chats.store import Entry
@@ -147,9 +147,27 @@ class TurnLog:
             self._abandon(Error("session_deleted", "the session was deleted", self.turn_id))
         except Exception:
             log.exception("turn %s cannot be stored", self.turn_id)
-            self._abandon(Error("not_stored", "The gateway could not store this answer.", self.turn_id))
+            await self._end_without_it()
         finally:
             self._flusher = None
+
+    async def _end_without_it(self) -> None:
+        """What was to be stored is nothing that a store takes: end the turn, also for those who look later."""
+        final = Error("not_stored", "The gateway could not store this answer.", self.turn_id)
+        entry = Entry(len(self._entries) + 1, type_of(final), encode(final))
+        self._sealed = True
+
+        def work(connection: Connection) -> None:
+            store.add_entries(connection, self.turn_id, [entry])
+            store.set_turn_state(connection, self.turn_id, "failed")
+
+        try:
+            await self._db.write(work)
+        except (CapsuleError, SQLAlchemyError) as error:
+            log.error("nor can the end of turn %s: %s", self.turn_id, error)
+        else:
+            self._keep(entry, final)
+        self._abandon(final)
 
     def _abandon(self, final: Error) -> None:
         """End the log for those who watch, without the store."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from cpsl.gateway.db.prepared import Prepared
 from cpsl.gateway.db.schema import app_users, apps, events, messages, prompts, sessions, turns
+from cpsl.gateway.db.texts import storable
 from cpsl.wire.events import Prompt, decode, type_of
 from cpsl.wire.frames import SessionState
 from cpsl.wire.ids import new_id
@@ -140,7 +141,7 @@ def add_turn(connection: Connection, new: NewTurn, session_id: str, started: byt
 def add_messages(connection: Connection, session_id: str, turn_id: str, sender: str, texts: list[str]) -> None:
     now = time.time()
     rows = [
-        {"session_id": session_id, "turn_id": turn_id, "sender": sender, "text": text, "created_at": now}
+        {"session_id": session_id, "turn_id": turn_id, "sender": sender, "text": storable(text), "created_at": now}
         for text in texts
     ]
     _ADD_MESSAGES.run(connection, *rows)
