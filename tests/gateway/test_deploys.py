@@ -180,8 +180,15 @@ app.add_integration(
         "needed": "capsule fs create needed",
         "needed-channel": "capsule channel create needed-channel --type telegram -c bot_token=…",
     }
-    with gateway.client() as client, pytest.raises(cpsl.NotFound):
-        client.get_app("needy")
+    with gateway.client() as client:
+        with pytest.raises(cpsl.NotFound) as caught:
+            list(client.deploys.create(archive({"app.py": needy}), "app.py:app"))
+        assert (caught.value.code, "  capsule fs create needed\n" in (caught.value.hint or "")) == (
+            "missing_resources",
+            True,
+        )
+        with pytest.raises(cpsl.NotFound):
+            client.get_app("needy")
 
 
 def test_a_secret_that_the_client_names_is_there_at_import(gateway: GatewayProcess) -> None:
