@@ -38,7 +38,8 @@ def fork_into_sandbox(link: socket.socket, life: socket.socket) -> bool:
     uid, gid = os.getuid(), os.getgid()
     child = kernel.fork()
     if child:
-        os.waitpid(child, 0)
+        with suppress(ChildProcessError):  # an app that ignores SIGCHLD has its children reaped by the kernel
+            os.waitpid(child, 0)
         return False
     try:
         kernel.unshare(_NEW)
@@ -98,6 +99,7 @@ def _announce(life: socket.socket) -> None:
 def _be_init(worker: int, life: socket.socket) -> NoReturn:
     """Reap, until the app's process ends; then end, and all others with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whatever the app has made of it
     kernel.hide_memory()
     os.closerange(0, life.fileno())
     os.closerange(life.fileno() + 1, 1024)
