@@ -140,14 +140,13 @@ class AppList(msgspec.Struct):
 
 
 class Version(msgspec.Struct, omit_defaults=False):
-    """One deploy of an app. ``state``: ``building``, ``live``, ``retired`` or ``failed``."""
+    """A version of an app that is kept. ``state``: ``live`` or ``retired``."""
 
     app: str
     version: int
     state: str
     entry: str
     created_at: float
-    error: str | None = None
     image: ImageSpec = msgspec.field(default_factory=ImageSpec)
 
 

@@ -15,25 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.conftest import Live, Run, environment, run_capsule
+from tests.cli.conftest import Live, Run, environment, run_capsule, write_app
 from tests.cli.terminal import CTRL_C, Terminal
 from tests.support.gateway import GatewayProcess
-
-APP = """import cpsl
-
-app = cpsl.App(name="{name}", image=cpsl.Image(){more})
-
-
-@app.message()
-async def handle(session, msg):
-    await session.reply("{answer}")
-"""
-
-
-def write_app(folder: Path, name: str, answer: str = "hi", more: str = "") -> str:
-    folder.mkdir(exist_ok=True)
-    (folder / "app.py").write_text(APP.format(name=name, answer=answer, more=more))
-    return f"{folder / 'app.py'}:app"
 
 
 def test_login_starts_the_gateway_and_status_tells_all(live: Live) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import cpsl
-from tests.gateway.test_deploys import Files, answering, ask, succeeded, wait_for
 from tests.support.gateway import GatewayProcess, running_gateway
+from tests.support.processes import eventually
+from tests.support.projects import Files, answering, ask, succeeded
 
 
 def numbers(client: cpsl.Client, app: str) -> list[tuple[int, str]]:
@@ -41,7 +42,9 @@ def test_going_back_and_forth(gateway: GatewayProcess) -> None:
         assert succeeded(gateway, answering("pendulum", "four")).version == 4
         assert client.apps.rollback("pendulum").version == 2
         client.chat("pendulum", "hi")
-        wait_for(lambda: "Live again, instead of v4" in [line.message for line in client.apps.logs("pendulum")])
+        assert eventually(
+            lambda: "Live again, instead of v4" in [line.message for line in client.apps.logs("pendulum")]
+        )
 
 
 def test_versions_tell_what_they_are(gateway: GatewayProcess) -> None:
@@ -179,12 +182,12 @@ def test_old_versions_go_with_their_code_when_nothing_runs_in_them(tmp_path: Pat
         next(turn)
         for word in ("two", "three", "four", "five"):
             succeeded(gateway, gated(word))
-        wait_for(lambda: kept_are(5, 4, 1), 20)
+        assert eventually(lambda: kept_are(5, 4, 1), 20)
         assert kept(gateway) == 3
         assert client.chat("pruned", "open").text == "five"
         assert "one" in "".join(chunk.text for chunk in turn)
-        wait_for(lambda: kept_are(5, 4), 20)
-        wait_for(lambda: kept(gateway) == 2)
+        assert eventually(lambda: kept_are(5, 4), 20)
+        assert eventually(lambda: kept(gateway) == 2)
         assert refused(lambda: client.apps.rollback("pruned", 1)) == "version_not_found"
         client.apps.rollback("pruned")
         assert numbers(client, "pruned") == [(5, "retired"), (4, "live")]

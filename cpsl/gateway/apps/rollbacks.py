@@ -37,7 +37,7 @@ class Rollbacks:
     async def roll_back(self, workspace_id: str, name: str, number: int | None) -> RolledBack:
         """Make a version live: ``number``, or the one that was live before.
 
-        Raises NotFound for a version that there is not, Conflict for one that is live or that failed, DeployFailed when
+        Raises NotFound for a version that there is not, Conflict for one that is live, DeployFailed when
         it does not come up any more, Refused when what it names is gone. Then nothing has changed.
         """
         app = await self._apps.get(workspace_id, name)
@@ -83,15 +83,13 @@ class Rollbacks:
 
 
 def _check(app: App, wanted: int, known: list[Version]) -> None:
-    versions = {version.version: version for version in known}
+    numbers = [version.version for version in known]
     see = f"See: capsule app versions {app.name}"
     if wanted == app.live_version:
         raise Conflict(f"v{wanted} of {app.name} is live already", code="already_live", hint=see)
-    if wanted not in versions:
-        newest = max(versions, default=0)
+    if wanted not in numbers:
+        newest = max(numbers, default=0)
         what = (
             f"v{wanted} of {app.name} is not kept any more" if 0 < wanted < newest else f"{app.name} has no v{wanted}"
         )
         raise NotFound(what, code="version_not_found", hint=see)
-    if versions[wanted].state != "retired":
-        raise Conflict(f"v{wanted} of {app.name} never was live", code="version_not_deployed", hint=see)
