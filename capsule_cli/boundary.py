@@ -20,11 +20,20 @@ def run(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         raise
+    except SystemExit as exit:
+        _tell_of_a_closed_pipe(exit)
+        raise
     except typer.Abort:
         return 130
     except Exception as error:
         return _fail(error, as_json=as_json)
     return result if isinstance(result, int) else 0
+
+
+def _tell_of_a_closed_pipe(exit: SystemExit) -> None:
+    """Typer makes exit code 1 of a pipe that nobody reads any more. Raises BrokenPipeError for that, and only that."""
+    if isinstance(exit.__context__, BrokenPipeError):
+        raise exit.__context__
 
 
 def _fail(error: Exception, *, as_json: bool) -> int:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from capsule_cli import daemon, output
@@ -41,16 +42,20 @@ def all_checks(profile: str | None) -> Iterator[Check]:
     yield _guarded("config", _config)
     yield _guarded("keyring", _keyring)
     yield from _login(profile)
-    if folder := _gateways_folder():
+    folder = _gateways_folder()
+    if folder is not None:
         yield from _hosting(folder)
-        yield from machine_checks(_MACHINE)
+    if folder is not None or find_spec("litestar"):
+        yield from machine_checks(_MACHINE, *([folder] if folder else []))
 
 
-def machine_checks(module: str) -> Iterator[Check]:
-    """What the kernel offers for keeping apps apart, by a program that prints it as JSON; nothing without one."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", module], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+def machine_checks(module: str, *folder: str) -> Iterator[Check]:
+    """What the kernel offers for keeping apps apart, by a program that prints it as JSON; nothing without one.
+
+    ``folder``: where a gateway keeps its data; what the disk there can do counts too.
+    """
+    argv = [sys.executable, "-P", "-m", module, *folder]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode and f"No module named {module}" in done.stderr:
         return
     try:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from capsule_cli import output, progress
 from capsule_cli.connect import closing
 from capsule_cli.describe import Entry, describe
-from cpsl.errors import Conflict, DeployFailed, GatewayError, NotFound
+from cpsl.errors import DeployFailed, GatewayError, NotFound
 from cpsl.wire.apps import (
     AppSpec,
     DeployDone,
-    DeployError,
     DeployEvent,
     DeployLog,
     DeployStatus,
     Development,
     Missing,
+    creating,
 )
 
 if TYPE_CHECKING:
@@ -41,16 +41,14 @@ def deploy(client: Client, entry: Entry, development: Development | None = None)
     return _send(client, entry, spec, development)
 
 
-def _refuse_missing(spec: AppSpec, missing: Iterable[Missing]) -> None:
-    needed = list(missing)
-    if not needed:
+def _refuse_missing(spec: AppSpec, missing: list[Missing]) -> None:
+    if not missing:
         return
-    names = ", ".join(f"{item.kind} {item.name}" for item in needed)
-    commands = "\n  ".join(item.command for item in needed)
+    names = ", ".join(f"{item.kind} {item.name}" for item in missing)
     raise NotFound(
         f"{spec.name} needs what is not there yet: {names}. Nothing was sent.",
         code="missing_resources",
-        hint=f"Create it:\n  {commands}",
+        hint=creating(missing),
     )
 
 
@@ -85,16 +83,20 @@ def _archive(files: Bundle) -> Iterator[bytes]:
 
 
 def _follow(events: Iterable[DeployEvent]) -> DeployDone:
-    for event in events:
-        match event:
-            case DeployStatus():
-                output.say(event.message)
-            case DeployLog():
-                output.whisper(f"  | {event.line.rstrip()}")
-            case DeployDone():
-                return event
-            case DeployError():
-                raise _failure(event)
+    """Say what happens; the last event is the result, or the client raises what stands for it."""
+    shown: list[str] = []
+    try:
+        for event in events:
+            match event:
+                case DeployStatus():
+                    output.say(event.message)
+                case DeployLog():
+                    shown.append(event.line.rstrip())
+                    output.whisper(f"  | {shown[-1]}")
+                case DeployDone():
+                    return event
+    except DeployFailed as error:
+        raise _without_repeats(error, shown) from None
     raise GatewayError(
         "The gateway ended the deploy without a result",
         code="deploy_cut",
@@ -102,9 +104,10 @@ def _follow(events: Iterable[DeployEvent]) -> DeployDone:
     )
 
 
-def _failure(event: DeployError) -> Exception:
-    if event.status == Conflict.default_status:
-        return Conflict(event.message, code=event.code, hint=event.hint)
-    commands = "".join(f"\n  {item.command}" for item in event.missing)
-    hint = (event.hint or "") + (f"\nCreate what is missing:{commands}" if commands else "")
-    return DeployFailed(event.message, code=event.code, hint=hint.strip() or None, traceback=event.traceback)
+def _without_repeats(error: DeployFailed, shown: list[str]) -> DeployFailed:
+    """What a build printed last is the hint of its failure; here it stands on the screen already."""
+    lines = [line.rstrip() for line in (error.hint or "").splitlines()]
+    hint = None if lines == shown[len(shown) - len(lines) :] else error.hint
+    return DeployFailed(
+        error.message, code=error.code, hint=hint, request_id=error.request_id, traceback=error.traceback
+    )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from textwrap import indent
 from typing import Any
 
 from cpsl import errors
@@ -87,7 +88,7 @@ def _show_to_a_person(error: BaseException) -> None:
     suffix = f" ({told['request_id']})" if told.get("request_id") and _is_theirs(error) else ""
     print(f"{bold_red('Error:')} {clean(told['message'])}{suffix}", file=sys.stderr)
     if told.get("hint"):
-        print(dim(f"  {clean(told['hint'])}"), file=sys.stderr)
+        print(dim(indent(clean(told["hint"]), "  ")), file=sys.stderr)
 
 
 def _is_theirs(error: BaseException) -> bool:

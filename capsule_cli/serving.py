@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from capsule_cli import deploying, errors, output
+from capsule_cli import deploying, errors, loglines, output
 from capsule_cli.connect import closing, connect
 from capsule_cli.describe import Entry
 from capsule_cli.watching import Project
@@ -49,11 +49,9 @@ class Report:
 
     def log(self, line: LogLine) -> None:
         """The app or the platform logged something."""
-        from capsule_cli.commands.logs import shown
-
         if self._json:
             return output.print_json({"event": "log", **_facts(line)})
-        output.data(shown(line))
+        output.data(loglines.shown(line))
 
     def stopped(self, app: str) -> None:
         """It ends."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import GatewayProcess, running_gateway
 
 collect_ignore = ["apps", "seeds"]  # what tests deploy and run, not tests
 
@@ -27,16 +27,12 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One gateway for all tests that leave it as they found it."""
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"))
-    process.start()
-    yield process
-    process.stop()
+    with running_gateway(tmp_path_factory.mktemp("gateway")) as process:
+        yield process
 
 
 @pytest.fixture
 def own_gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
     """A gateway of the test's own, to be stopped, killed, or filled."""
-    process = GatewayProcess(tmp_path)
-    process.start()
-    yield process
-    process.stop()
+    with running_gateway(tmp_path) as process:
+        yield process

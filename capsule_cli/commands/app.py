@@ -58,7 +58,7 @@ def get(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 @cli.command(epilog=examples("capsule app versions hello", "capsule app versions hello --json"))
 def versions(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
-    """List the versions of an app that are kept, newest first; * marks the live one."""
+    """List the versions of an app that are kept. The newest is first, * marks the live one."""
     with connect(profile) as client:
         found = client.apps.versions(app)
     Output(json=json).rows(
@@ -79,7 +79,7 @@ def rollback(
     app: AppArg,
     version: Annotated[
         str | None,
-        typer.Argument(metavar="[VERSION]", help="Like v3; the one that was live before, if left out."),
+        typer.Argument(metavar="VERSION", help="Like v3; the one that was live before, if left out."),
     ] = None,
     profile: ProfileOpt = None,
     json: JsonOpt = False,

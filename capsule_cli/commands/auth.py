@@ -40,7 +40,10 @@ def login(
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Log in: to the gateway on this machine (started if need be), or to another by a code in the browser."""
+    """Log in to the gateway on this machine, or to another.
+
+    The one on this machine is started if need be; for another, a code is confirmed in the browser.
+    """
     if with_token:
         made = _login_with_token(gateway, profile)
     elif gateway:
@@ -61,7 +64,9 @@ def logout(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 def status(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
-    """Show who you are, at which gateway, where the token comes from, and whether it is valid.
+    """Show who you are, and at which gateway.
+
+    Also where the token comes from, and whether it is valid.
 
     Exit code 4 when not logged in; with --json always 0.
     """

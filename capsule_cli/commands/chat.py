@@ -37,7 +37,7 @@ def chat(
     app: AppArg,
     text: Annotated[
         str | None,
-        typer.Argument(metavar="[TEXT]", help="What to say; stdin is added when piped.", show_default=False),
+        typer.Argument(metavar="TEXT", help="What to say; stdin is added when piped.", show_default=False),
     ] = None,
     session: Annotated[
         str | None,

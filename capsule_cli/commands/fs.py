@@ -54,8 +54,8 @@ def delete(name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json:
 
 @cli.command(epilog=examples("capsule fs ls reports", "capsule fs ls reports /uploads --json"))
 def ls(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The filesystem.", show_default=False)] = None,
-    path: Annotated[str, typer.Argument(metavar="[PATH]", help="A folder in it.")] = "/",
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The filesystem.", show_default=False)] = None,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder in it.")] = "/",
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
@@ -87,7 +87,7 @@ def upload(
     local: Annotated[str, typer.Argument(metavar="FILE", help="The file here; - for stdin.", show_default=False)],
     remote: Annotated[
         str | None,
-        typer.Argument(metavar="[PATH]", help="Where it goes. Default: /<name of FILE>.", show_default=False),
+        typer.Argument(metavar="PATH", help="Where it goes. Default: /<name of FILE>.", show_default=False),
     ] = None,
     force: ForceOpt = False,
     profile: ProfileOpt = None,
@@ -114,7 +114,7 @@ def download(
     local: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="Where it goes here; - for stdout. Default: its own name.",
             show_default=False,
         ),

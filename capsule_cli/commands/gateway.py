@@ -64,7 +64,7 @@ def stop(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
 
 @cli.command(epilog=examples("capsule gateway status", "capsule gateway status --json"))
 def status(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
-    """Say whether the gateway runs, and where (exit code 6 if it does not; with --json always 0)."""
+    """Say whether the gateway runs, and where. Exit code 6 if it does not; with --json always 0."""
     folder = daemon.data_dir(data_dir)
     running = daemon.find(folder)
     if json:
@@ -117,10 +117,8 @@ def _lines(log: Path, count: int, *, follow: bool) -> Iterator[str]:
 
 def _serve(folder: Path, chosen: daemon.Choices) -> None:
     daemon.require_extra()
-    from cpsl import config
     from cpsl.gateway.server import configure_logging, serve
-    from cpsl.gateway.settings import Settings
+    from cpsl.gateway.settings import configured
 
     configure_logging()
-    stored = {name: config.get(name) for name in ("database_url", "turn_timeout", "keep_versions")}
-    serve(Settings(data_dir=folder, **stored, **chosen._asdict()))
+    serve(configured(folder, **chosen._asdict()))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from capsule_cli import output
+from capsule_cli import loglines, output
 from capsule_cli.connect import closing, connect
 from capsule_cli.errors import UsageError
 from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, version_number
 from capsule_cli.tree import examples, verb
-from cpsl.wire.apps import LOG_LEVELS, LogFilter
+from cpsl.wire.apps import LOG_LEVELS, LOG_STREAMS, LogFilter
 
 if TYPE_CHECKING:
     from cpsl.client import Client
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 cli = verb()
 
-_STREAMS = ("stdout", "stderr", "system")
+_T = TypeVar("_T", bound=str)
 _USUAL, _MOST = 100, 10_000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -50,7 +50,7 @@ def logs(
     turn: Annotated[str | None, _option("Only of this turn.", "ID", "--turn")] = None,
     version: Annotated[str | None, _option("Only of this version, like v3.", "VERSION", "--version")] = None,
     level: Annotated[str | None, _option("Only from this level on.", "|".join(LOG_LEVELS), "--level")] = None,
-    stream: Annotated[str | None, _option("Only what came this way.", "|".join(_STREAMS), "--stream")] = None,
+    stream: Annotated[str | None, _option("Only what came this way.", "|".join(LOG_STREAMS), "--stream")] = None,
     build: Annotated[bool, typer.Option("--build", help="Show how the image was built instead.")] = False,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
@@ -63,7 +63,7 @@ def logs(
         turn=turn,
         version=number,
         level=_one_of("level", level, LOG_LEVELS),
-        stream=_one_of("stream", stream, _STREAMS),
+        stream=_one_of("stream", stream, LOG_STREAMS),
     )
     count = min(lines or (_MOST if since else _USUAL), _MOST)
     with connect(profile) as client:
@@ -92,16 +92,7 @@ def _print(lines: Iterable[LogLine], *, json: bool) -> None:
         if json:
             output.print_json(line)
         else:
-            output.data(shown(line))
-
-
-def shown(line: LogLine) -> str:
-    """A line of an app's log, for people."""
-    from datetime import datetime
-
-    time = datetime.fromtimestamp(line.timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    version = f"v{line.version}" if line.version else "-"
-    return f"{time} {version:<4} {line.level.upper():<7} {output.clean(line.message.rstrip())}"
+            output.data(loglines.shown(line))
 
 
 def _moment(text: str) -> float:
@@ -120,7 +111,10 @@ def _moment(text: str) -> float:
         ) from None
 
 
-def _one_of(what: str, given: str | None, known: tuple[str, ...]) -> str | None:
-    if given is None or given.lower() in known:
-        return given and given.lower()
+def _one_of(what: str, given: str | None, known: tuple[_T, ...]) -> _T | None:
+    if given is None:
+        return None
+    for each in known:
+        if each == given.lower():
+            return each
     raise UsageError(f"There is no {what} {given!r}", hint=f"Use one of: {', '.join(known)}")

@@ -26,9 +26,7 @@ QUESTION = "Hello! Are you there?"
 
 @cli.command(epilog=examples("capsule quickstart", "capsule quickstart my-first-app"))
 def quickstart(
-    name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Folder of the app; made if it is not there.")
-    ] = "hello",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Folder of the app; made if it is not there.")] = "hello",
     json: JsonOpt = False,
 ) -> None:
     """Start the gateway of this machine, log in, create an app, put it live and talk to it."""

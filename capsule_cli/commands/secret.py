@@ -81,7 +81,12 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule secret delete OPENAI_API_KEY"))
-def delete(name: NameArg, stage: StageOpt = False, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def delete(
+    name: NameArg,
+    stage: Annotated[bool, typer.Option("--stage", help="Restart nothing: what runs keeps it until it ends.")] = False,
+    profile: ProfileOpt = None,
+    json: JsonOpt = False,
+) -> None:
     """Delete a secret. Apps that name it restart without it."""
     with connect(profile) as client:
         gone = client.secrets.delete(name, stage=stage)

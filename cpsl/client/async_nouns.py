@@ -173,7 +173,8 @@ class Deploys(_Noun):
         ``app``, its name where it is known already, lets the gateway begin with what the live version asks for;
         ``secrets`` names those that must be in the environment when the app is imported; with ``development`` it goes
         live under its name for development. The last event is a DeployDone. After a DeployError it raises DeployFailed,
-        or Conflict for a name or a channel that is taken; StreamCut when it was cut off.
+        Conflict for a name or a channel that is taken, NotFound for what the app names and the workspace has not;
+        StreamCut when it was cut off.
         """
         return self._driver.iterate(streams.deploy(self._gateway, archive, entry, app, secrets, development))
 

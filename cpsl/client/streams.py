@@ -133,7 +133,7 @@ def deploy(
     secrets: Iterable[str],
     development: apps.Development | None,
 ) -> Flow[None]:
-    """Sends an archive; emits the DeployEvents. Raises DeployFailed after a DeployError, Conflict for what is taken."""
+    """Sends an archive; emits the DeployEvents. Raises what a DeployError stands for, mostly DeployFailed."""
     headers = {**EVENT_STREAM, "Content-Type": "application/gzip"}
     query = {"entry": entry, "app": app, "secret_names": ",".join(secrets)}
     if development is not None:
@@ -144,8 +144,14 @@ def deploy(
 
 
 def _deploy_ended(event: apps.DeployEvent) -> bool:
-    if isinstance(event, apps.DeployError) and event.status == errors.Conflict.default_status:
-        raise errors.Conflict(event.message, code=event.code, hint=event.hint)
     if isinstance(event, apps.DeployError):
-        raise errors.DeployFailed(event.message, code=event.code, hint=event.hint, traceback=event.traceback)
+        raise _deploy_failure(event)
     return isinstance(event, apps.DeployDone)
+
+
+def _deploy_failure(event: apps.DeployError) -> errors.CapsuleError:
+    if event.status == errors.Conflict.default_status:
+        return errors.Conflict(event.message, code=event.code, hint=event.hint)
+    if event.missing:
+        return errors.NotFound(event.message, code=event.code, hint=event.hint)
+    return errors.DeployFailed(event.message, code=event.code, hint=event.hint, traceback=event.traceback)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cpsl import config
 from cpsl.errors import CapsuleError
-from cpsl.gateway.settings import Settings
+from cpsl.gateway.settings import Settings, configured
 
 
 def main() -> int:
@@ -37,14 +37,12 @@ def _settings() -> Settings:
     )
     parser.add_argument("--isolation", choices=("namespaces", "none"), default="namespaces")
     given = parser.parse_args()
-    return Settings(
-        data_dir=(given.data_dir or config.data_dir()).absolute(),
+    return configured(
+        (given.data_dir or config.data_dir()).absolute(),
         host=given.host,
         port=given.port,
         database_url=given.database_url,
         isolation=given.isolation,
-        turn_timeout=config.get("turn_timeout"),
-        keep_versions=config.get("keep_versions"),
     )
 
 

@@ -9,6 +9,7 @@ from cpsl.gateway.accounts.devices import Devices
 from cpsl.gateway.accounts.service import Accounts
 from cpsl.gateway.apps.deploys import Deploys
 from cpsl.gateway.apps.importing import Importer
+from cpsl.gateway.apps.inventory import Inventory
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.restarts import Restarts
 from cpsl.gateway.apps.retention import Retention
@@ -16,6 +17,7 @@ from cpsl.gateway.apps.rollbacks import Rollbacks
 from cpsl.gateway.apps.service import Apps
 from cpsl.gateway.bell import Bell
 from cpsl.gateway.channels.service import Channels
+from cpsl.gateway.chats.data import Data
 from cpsl.gateway.chats.host import GatewayHost
 from cpsl.gateway.chats.prompts import Prompts
 from cpsl.gateway.chats.running import Runner
@@ -59,21 +61,24 @@ class Gateway:
         self.restarts = Restarts(self.apps, self.secrets, self.engine, self.app_logs)
         self.retention = Retention(self.db, self.engine, self.apps, self.redactions, settings.keep_versions)
         self.importer = Importer(self.engine, self.secrets, self.redactions)
+        self.inventory = Inventory(self.secrets, self.filesystems, self.channels)
         self.deploys = Deploys(
             self.apps,
             self.secrets,
-            self.filesystems,
-            self.channels,
+            self.inventory,
             self.importer,
             self.restarts,
             self.retention,
             settings,
         )
-        self.rollbacks = Rollbacks(self.apps, self.deploys, self.importer, self.restarts, self.retention, self.app_logs)
+        self.rollbacks = Rollbacks(
+            self.apps, self.inventory, self.importer, self.restarts, self.retention, self.app_logs
+        )
         self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
         self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)
-        self.sessions = Sessions(self.db, self.turns, self.runner, self.integrations, self.app_logs)
+        self.sessions = Sessions(self.db, self.turns, self.runner)
+        self.data = Data(self.db, self.runner, self.integrations, self.app_logs, settings.turn_timeout)
         self.engine.serve(
             GatewayHost(
                 self.apps,

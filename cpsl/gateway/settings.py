@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from sqlalchemy import URL
 
+from cpsl import config
 from cpsl.wire.apps import MAX_BUNDLE_BYTES
 
 
@@ -55,3 +57,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
         return self.host in ("127.0.0.1", "::1", "localhost")
+
+
+def configured(data_dir: Path, **chosen: Any) -> Settings:
+    """The settings of a gateway that starts: what was ``chosen`` for this start, else what the user's settings say.
+
+    Raises ConfigError.
+    """
+    stored = {name: config.get(name) for name in ("database_url", "turn_timeout", "keep_versions")}
+    return Settings(data_dir=data_dir, **(stored | chosen))

@@ -24,7 +24,8 @@ import msgspec
 from cpsl.errors import DeployFailed
 from cpsl.runtime import kernel
 from cpsl.runtime.build_root import BuildRoot
-from cpsl.runtime.launch import UNUSED_IDS, confine, map_ids, owner_as
+from cpsl.runtime.ids import UNUSED_IDS, deny_groups, map_ids, owner_as
+from cpsl.runtime.privileges import confine
 from cpsl.wire.builds import BuildEnded, BuildPlan, BuildStep
 
 _FILE_BYTES = 16 * 1024**3
@@ -100,7 +101,7 @@ class _Inside:
             map_ids(self._child, 0, self._unused, self._unused)
             trees = self._root.trees()
         else:
-            _write(f"/proc/{self._child}/setgroups", "deny")  # without it one may not map a group
+            deny_groups(self._child)
             map_ids(self._child, 0, os.geteuid(), os.getegid())
         socket.send_fds(self._outside, [b"!"], trees)
         self._outside.close()
@@ -205,8 +206,3 @@ def _say(line: str) -> None:
 
 def _why(error: OSError) -> str:
     return f"{error.filename or 'a system call'}: {error.strerror or error}"
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)

@@ -188,10 +188,7 @@ class BuildRoot:
         sandbox.processes(_NEW)
         _write(f"{_NEW}/proc/sys/user/max_user_namespaces", "0")  # of this namespace: no step can have further ones
         kernel.restrict_mount(f"{_NEW}/proc", kernel.ATTR_RDONLY)
-        kernel.restrict_mount(_NEW, kernel.ATTR_RDONLY)
-        os.chdir(_NEW)
-        kernel.pivot_root(".", ".")
-        kernel.unmount(".", kernel.MNT_DETACH)  # the old root, now stacked on the new one: pivot_root(2), NOTES
+        mounts.become_root(_NEW)
         os.chdir(HOME)
 
 

@@ -8,8 +8,6 @@ Its child becomes the zygote by ``exec``, so that nothing of the gateway's memor
 from __future__ import annotations
 
 import os
-import select
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -18,13 +16,13 @@ from typing import NoReturn
 import msgspec
 
 from cpsl.errors import DeployFailed
-from cpsl.runtime import kernel, sandbox, seccomp
+from cpsl.runtime import ids, kernel, sandbox
 from cpsl.runtime.describe import broken
+from cpsl.runtime.keeper import Keeper, exit_status
 from cpsl.runtime.link import read_first
+from cpsl.runtime.privileges import confine
 from cpsl.wire import frames
 
-UNUSED_IDS = 1_900_000_000
-"""Ids from here on own nothing on any machine: beyond those of people, services and containers."""
 _KEPT_VARIABLES = ("PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """How many threads numerical libraries start: else one for each core of the machine, of which the app has its share.
@@ -70,11 +68,14 @@ class _Launch:
             outside.close()
             self._enter(inside)
         inside.close()
+        if outside.recv(1):  # else it failed, and has said so
+            try:
+                self._map_ids(child, outside)
+            except OSError as error:
+                self._refuse(error)
+        outside.close()
         self._sock.close()
         os.close(self._lifeline)
-        if outside.recv(1):  # else it failed, and has said so
-            self._map_ids(child, outside)
-        outside.close()
         os._exit(_wait_for_all())
 
     # --- outside ----------------------------------------------------------------------------------------------------
@@ -83,12 +84,12 @@ class _Launch:
         """Give the child its one id, and the copies of mounts that only root may make."""
         trees: list[int] = []
         if self._is_root:
-            unused = UNUSED_IDS + child % 100_000_000
-            map_ids(child, sandbox.APP_ID, unused, unused)
-            trees = sandbox.trees(self._plan.binds, owner_as(unused))
+            unused = ids.UNUSED_IDS + child % 100_000_000
+            ids.map_ids(child, sandbox.APP_ID, unused, unused)
+            trees = sandbox.trees(self._plan.binds, ids.owner_as(unused))
         else:
-            _write(f"/proc/{child}/setgroups", "deny")  # without it an unprivileged process may not map a group
-            map_ids(child, sandbox.APP_ID, os.getuid(), os.getgid())
+            ids.deny_groups(child)
+            ids.map_ids(child, sandbox.APP_ID, os.getuid(), os.getgid())
         socket.send_fds(outside, [b"!"], trees)
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -102,8 +103,6 @@ class _Launch:
             sandbox.change_root()
         except OSError as error:
             self._refuse(error)
-        except BaseException as error:
-            self._refuse(OSError(f"{type(error).__name__}: {error}"))
         self._keep()
 
     def _make_root(self, inside: socket.socket) -> None:
@@ -112,7 +111,7 @@ class _Launch:
         inside.send(b"?")
         answer, trees, _, _ = socket.recv_fds(inside, 1, 250)
         if not answer:
-            raise OSError("the ids could not be mapped")
+            os._exit(1)  # the other side has said why
         if self._is_root:
             os.setgroups([])
             os.setresgid(*[sandbox.APP_ID] * 3)
@@ -134,7 +133,7 @@ class _Launch:
                 self._refuse(error)
         kernel.hide_memory()
         kernel.drop_capabilities()
-        _Keeper(worker, self._sock, self._lifeline).run()
+        Keeper(worker, self._sock, self._lifeline).run()
 
     def _refuse(self, error: OSError) -> NoReturn:
         what = f"{error.filename}: " if error.filename else ""
@@ -145,52 +144,6 @@ class _Launch:
         )
         self._sock.sendall(frames.encode(broken(failure)))
         os._exit(1)
-
-
-class _Keeper:
-    """Process 1 of the sandbox. When it ends, the kernel ends all others."""
-
-    def __init__(self, worker: int, sock: socket.socket, lifeline: int) -> None:
-        self._worker = worker
-        self._sock = sock
-        self._lifeline = lifeline
-        self._status = 0
-
-    def run(self) -> NoReturn:
-        woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(wake)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        poll = select.poll()
-        poll.register(self._lifeline, 0)  # hang-ups are always told
-        poll.register(woken, select.POLLIN)
-        while self._reap():
-            for descriptor, _ in poll.poll():
-                if descriptor == self._lifeline:
-                    os._exit(0)
-                os.read(woken, 4096)
-        os._exit(self._status)
-
-    def _reap(self) -> bool:
-        """Collect those that ended; False when none is left."""
-        while True:
-            try:
-                child, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return False
-            if child == 0:
-                return True
-            if child == self._worker:
-                self._status = _exit_status(status)
-                # The link is open here too: without this the gateway would not notice.
-                self._sock.shutdown(socket.SHUT_RDWR)
-
-
-def confine(*, may_make_namespaces: bool) -> None:
-    """Give up every privilege, for good. Raises OSError."""
-    kernel.no_new_privileges()
-    kernel.drop_capabilities()
-    kernel.landlock_scope()
-    seccomp.restrict(may_make_namespaces=may_make_namespaces)
 
 
 def _become_zygote(link: int, start: frames.Start, python: str, library: str) -> NoReturn:
@@ -231,29 +184,6 @@ def _without_sandbox(start: frames.Start) -> None:
         raise DeployFailed(f"The app's code is missing: {error.strerror}", code="code_missing") from error
 
 
-def owner_as(shown: int) -> int:
-    """A user namespace, as a descriptor, in which what belongs to this process's user belongs to the id ``shown``."""
-    ready, wake = os.pipe()
-    child = os.fork()
-    if child == 0:
-        kernel.unshare(kernel.CLONE_NEWUSER)
-        os.write(wake, b"!")
-        signal.pause()
-    os.read(ready, 1)
-    try:
-        map_ids(child, os.getuid(), shown, shown)
-        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-def map_ids(process: int, inside: int, uid: int, gid: int) -> None:
-    """Show one user and one group of the machine under the id ``inside`` in the namespace of a process."""
-    _write(f"/proc/{process}/uid_map", f"{inside} {uid} 1")
-    _write(f"/proc/{process}/gid_map", f"{inside} {gid} 1")
-
-
 def _wait_for_all() -> int:
     """Reap until no descendant is left; the status of the last one."""
     status = 0
@@ -262,17 +192,7 @@ def _wait_for_all() -> int:
             _, ended = os.wait()
         except ChildProcessError:
             return status
-        status = _exit_status(ended)
-
-
-def _exit_status(status: int) -> int:
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+        status = exit_status(ended)
 
 
 def _leave(message: str) -> NoReturn:

@@ -7,6 +7,7 @@ import stat
 
 from cpsl.runtime import kernel
 
+_MOST_FILES = 100_000
 READ_ONLY = kernel.ATTR_NOSUID | kernel.ATTR_NODEV | kernel.ATTR_RDONLY
 
 
@@ -30,8 +31,16 @@ def attach(tree: int, target: str) -> None:
 
 def tmpfs(target: str, mode: str, size: int = 0) -> None:
     """An empty folder in memory, of at most ``size`` bytes (0: half of the machine's). Raises OSError."""
-    options = f"mode={mode}" + (f",size={size}" if size else "")
+    options = f"mode={mode}" + (f",size={size},nr_inodes={_MOST_FILES}" if size else "")
     kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+
+
+def become_root(folder: str) -> None:
+    """Make ``folder``, a mount, the root, to be read only, with no way back to the old one. Raises OSError."""
+    kernel.restrict_mount(folder, kernel.ATTR_RDONLY)
+    os.chdir(folder)
+    kernel.pivot_root(".", ".")
+    kernel.unmount(".", kernel.MNT_DETACH)  # the old root, now stacked on the new one: pivot_root(2), NOTES
 
 
 def points_below(folder: str) -> list[str]:

@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import NoReturn
 
 from cpsl.errors import DeployFailed
-from cpsl.runtime import kernel, sandbox
+from cpsl.runtime import ids, kernel, sandbox
 from cpsl.runtime.describe import broken
-from cpsl.runtime.launch import confine
+from cpsl.runtime.privileges import confine
 from cpsl.wire import frames
 
 _NEW = (
@@ -38,11 +38,13 @@ def fork_into_sandbox(link: socket.socket, life: socket.socket) -> bool:
     uid, gid = os.getuid(), os.getgid()
     child = kernel.fork()
     if child:
-        os.waitpid(child, 0)
+        with suppress(ChildProcessError):  # an app that ignores SIGCHLD has its children reaped by the kernel
+            os.waitpid(child, 0)
         return False
     try:
         kernel.unshare(_NEW)
-        _map_ids(uid, gid)
+        ids.deny_groups("self")
+        ids.map_ids("self", uid, uid, gid)
         sandbox.scratch()
         if kernel.fork():
             os._exit(0)
@@ -87,12 +89,6 @@ def limit() -> None:
         resource.setrlimit(kind, (wanted, wanted))
 
 
-def _map_ids(uid: int, gid: int) -> None:
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-            file.write(text)
-
-
 def _announce(life: socket.socket) -> None:
     itself = os.pidfd_open(os.getpid())
     socket.send_fds(life, [b"pid"], [itself])
@@ -103,6 +99,8 @@ def _announce(life: socket.socket) -> None:
 def _be_init(worker: int, life: socket.socket) -> NoReturn:
     """Reap, until the app's process ends; then end, and all others with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whatever the app has made of it
+    kernel.hide_memory()
     os.closerange(0, life.fileno())
     os.closerange(life.fileno() + 1, 1024)
     while True:

@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -55,9 +54,6 @@ class Work:
         for descriptor, number in ((self.stdout, 1), (self.stderr, 2)):
             os.dup2(descriptor, number)
             os.close(descriptor)
-
-
-Requests = Iterator[Work]
 
 
 class Runtime:

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from cpsl.errors import DeployFailed
-from cpsl.runtime import kernel, overlays
+from cpsl.runtime import kernel, mounts, overlays
 from cpsl.wire.builds import VENV
 from cpsl.wire.frames import Mount, Start
 
@@ -40,6 +40,10 @@ _CONFIGURATION = (
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _NEW = "/tmp"  # noqa: S108 - only a place to build the root at, seen by nobody else; every Linux has it
+_NOT_MAPPED = (
+    "its file system cannot show another owner (ext4, xfs, btrfs and tmpfs can);"
+    " keep the gateway's data on another, or run the gateway as another user than root"
+)
 _HIDDEN = kernel.ATTR_NOSUID | kernel.ATTR_NODEV
 
 
@@ -140,21 +144,26 @@ def trees(binds: Iterable[Bind], userns: int | None = None) -> list[int]:
 
 def _tree(bind: Bind, userns: int | None) -> int:
     tree = kernel.open_tree(bind.source)
-    kernel.set_mount(tree, bind.attributes, userns if bind.owned else None)
+    try:
+        kernel.set_mount(tree, bind.attributes, userns if bind.owned else None)
+    except OSError as error:
+        if not bind.owned or userns is None:
+            raise
+        raise OSError(error.errno, _NOT_MAPPED, bind.source) from error
     return tree
 
 
 def build(plan: Plan, trees: Iterable[int]) -> None:
     """Make the new root, all but ``/proc``. The process needs a mount namespace in which it may do so."""
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    _tmpfs(_NEW, "0755")
+    mounts.tmpfs(_NEW, "0755")
     for link, target in plan.links.items():
         os.symlink(target, _NEW + link)
     for name, target in _LINKS.items():
         _make_folder("/dev")
         os.symlink(target, f"{_NEW}/dev/{name}")
     for bind, tree in zip(plan.binds, trees, strict=True):
-        _attach(bind, tree)
+        mounts.attach(tree, _NEW + bind.target)
     if ENVIRONMENT not in plan.image:
         _empty_environment()
     if _IMAGE in plan.image:
@@ -168,7 +177,7 @@ def build(plan: Plan, trees: Iterable[int]) -> None:
 def scratch(root: str = "") -> None:
     """Put fresh, empty folders over the ones that the app may write to without asking."""
     for path, mode in (("/tmp", "1777"), (HOME, "0755"), ("/dev/shm", "1777")):  # noqa: S108
-        _tmpfs(root + path, mode, SCRATCH_BYTES)
+        mounts.tmpfs(root + path, mode, SCRATCH_BYTES)
 
 
 def processes(root: str = "") -> None:
@@ -179,21 +188,8 @@ def processes(root: str = "") -> None:
 def change_root() -> None:
     """Move the process into the root that was built, with no way back."""
     processes(_NEW)
-    kernel.restrict_mount(_NEW, kernel.ATTR_RDONLY)
-    os.chdir(_NEW)
-    kernel.pivot_root(".", ".")
-    kernel.unmount(".", kernel.MNT_DETACH)  # the old root, now stacked on the new one: pivot_root(2), NOTES
+    mounts.become_root(_NEW)
     os.chdir(CODE)
-
-
-def _attach(bind: Bind, tree: int) -> None:
-    if os.path.isdir(f"/proc/self/fd/{tree}"):
-        _make_folder(bind.target)
-    else:
-        _make_folder(os.path.dirname(bind.target))
-        _write(bind.target, "")
-    kernel.move_mount(tree, _NEW + bind.target)
-    os.close(tree)
 
 
 def _empty_environment() -> None:
@@ -221,8 +217,3 @@ def _make_folder(path: str) -> None:
 def _write(path: str, text: str) -> None:
     with open(_NEW + path, "w", encoding="utf-8") as file:
         file.write(text)
-
-
-def _tmpfs(target: str, mode: str, size: int = 0) -> None:
-    options = f"mode={mode}" + (f",size={size},nr_inodes=100000" if size else "")
-    kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)

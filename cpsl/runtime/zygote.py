@@ -6,13 +6,13 @@ or connections behind cannot be forked, and gets one such process a user instead
 
 from __future__ import annotations
 
-import asyncio  # noqa: F401 - what every runtime needs is imported once, here
 import gc
 import math
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +25,7 @@ from cpsl.runtime.describe import broken
 from cpsl.runtime.link import Link, read_first
 from cpsl.runtime.load import load_app
 from cpsl.runtime.output import Output
+from cpsl.runtime.rehearsal import rehearse
 from cpsl.wire import frames
 
 _FLUSH_SECONDS = math.inf
@@ -76,6 +77,8 @@ class _Zygote:
         self._output.finish()
         self._link.send(frames.Ready(spec, cannot_fork))
         self._link.flush_blocking(_FLUSH_SECONDS)
+        if not cannot_fork:
+            rehearse()
         gc.collect()
         gc.freeze()
         self._sock.setblocking(True)
@@ -99,7 +102,7 @@ class _Zygote:
             return private.fork_into_sandbox(work.link, work.life)
         return private.fork_plainly(work.life)
 
-    def _requests(self) -> process.Requests:
+    def _requests(self) -> Iterator[process.Work]:
         """Each user that the host wants a runtime for, with the four descriptors that came with the request."""
         buffer, descriptors = frames.FrameBuffer(), list[int]()
         while True:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import msgspec
 
 from cpsl.wire.names import check_resource_name, dev_app_name
@@ -101,6 +103,11 @@ class Missing(msgspec.Struct, frozen=True):
     command: str
 
 
+def creating(missing: list[Missing]) -> str:
+    """The hint of an error about what is missing: the commands that create it."""
+    return "\n".join(["Create it:", *(f"  {item.command}" for item in missing)])
+
+
 class DeployCheck(msgspec.Struct, omit_defaults=True):
     """``POST /deploys/check``: what stands in the way of deploying this spec."""
 
@@ -133,14 +140,13 @@ class AppList(msgspec.Struct):
 
 
 class Version(msgspec.Struct, omit_defaults=False):
-    """One deploy of an app. ``state``: ``building``, ``live``, ``retired`` or ``failed``."""
+    """A version of an app that is kept. ``state``: ``live`` or ``retired``."""
 
     app: str
     version: int
     state: str
     entry: str
     created_at: float
-    error: str | None = None
     image: ImageSpec = msgspec.field(default_factory=ImageSpec)
 
 
@@ -228,8 +234,12 @@ class LogLine(msgspec.Struct, omit_defaults=True):
     request_id: str = ""
 
 
-LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 """Levels of a log line, from the least to the most urgent."""
+LogStream = Literal["stdout", "stderr", "system"]
+"""Where a log line came from; ``system`` is the platform."""
+LOG_LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
+LOG_STREAMS: tuple[LogStream, ...] = get_args(LogStream)
 
 
 class LogFilter(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -242,8 +252,8 @@ class LogFilter(msgspec.Struct, omit_defaults=True, frozen=True):
     session: str | None = None
     turn: str | None = None
     version: int | None = None
-    level: str | None = None
-    stream: str | None = None
+    level: LogLevel | None = None
+    stream: LogStream | None = None
 
 
 EVERY_LINE = LogFilter()

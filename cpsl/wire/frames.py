@@ -49,9 +49,9 @@ class Mount(msgspec.Struct, omit_defaults=True, frozen=True):
 class Start(_Frame, tag="start"):
     """The first frame: what to import. ``environment`` holds the app's secrets, so they are in no argv and no file.
 
-    ``image`` is the folder of a built image, or empty; ``memory`` (MiB) and ``cpu`` (cores) are the limits of each
-    runtime. With ``only_look`` packages that are not there yet are passed over, and nothing runs. It is sent twice: to
-    what makes the sandbox, then to what runs in it.
+    ``image`` is the folder of a built image, or empty; ``cpu`` how many cores a runtime may use. With ``only_look``
+    packages that are not there yet are passed over, and nothing runs. It is sent twice: to what makes the sandbox, then
+    to what runs in it.
     """
 
     app: str
@@ -63,7 +63,6 @@ class Start(_Frame, tag="start"):
     mounts: list[Mount] = []
     environment: dict[str, str] = {}
     isolation: str = "namespaces"
-    memory: int = 512
     cpu: float = 0.25
     only_look: bool = False
 

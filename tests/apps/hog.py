@@ -33,6 +33,11 @@ def hold_open() -> None:
         held.append(os.open("/dev/null", os.O_RDONLY))
 
 
+@app.data("late")
+def late():
+    time.sleep(3600)
+
+
 @app.message()
 async def handle(session: cpsl.Session, msg: cpsl.Message):
     if msg.text == "eat":

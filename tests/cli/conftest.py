@@ -19,6 +19,22 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 APPS = Path(__file__).parent.parent / "apps"
+APP = """import cpsl
+
+app = cpsl.App(name="{name}", image=cpsl.Image(){more})
+
+
+@app.message()
+async def handle(session, msg):
+    await session.reply("{answer}")
+"""
+
+
+def write_app(folder: Path, name: str, answer: str = "hi", more: str = "") -> str:
+    """Write an app that always says the same; its entry point."""
+    folder.mkdir(exist_ok=True)
+    (folder / "app.py").write_text(APP.format(name=name, answer=answer, more=more))
+    return f"{folder / 'app.py'}:app"
 
 
 def environment(folder: Path) -> dict[str, str]:

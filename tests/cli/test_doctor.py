@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from capsule_cli import checks
-from tests.cli.conftest import Live, Run, environment, run_capsule
-from tests.cli.test_life import write_app
+from tests.cli.conftest import Live, Run, environment, run_capsule, write_app
 
 
 def test_all_is_well(live: Live) -> None:

@@ -15,25 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.conftest import Live, Run, environment, run_capsule
+from tests.cli.conftest import Live, Run, environment, run_capsule, write_app
 from tests.cli.terminal import CTRL_C, Terminal
 from tests.support.gateway import GatewayProcess
-
-APP = """import cpsl
-
-app = cpsl.App(name="{name}", image=cpsl.Image(){more})
-
-
-@app.message()
-async def handle(session, msg):
-    await session.reply("{answer}")
-"""
-
-
-def write_app(folder: Path, name: str, answer: str = "hi", more: str = "") -> str:
-    folder.mkdir(exist_ok=True)
-    (folder / "app.py").write_text(APP.format(name=name, answer=answer, more=more))
-    return f"{folder / 'app.py'}:app"
 
 
 def test_login_starts_the_gateway_and_status_tells_all(live: Live) -> None:
@@ -113,12 +97,23 @@ def test_a_deploy_prints_its_url_alone(live: Live, tmp_path: Path) -> None:
     assert told == {"app": "alone", "version": 2, "url": done.stdout.strip()}
 
 
+def test_what_a_failed_build_printed_is_shown_once(live: Live, tmp_path: Path) -> None:
+    entry = write_app(tmp_path / "p", "unbuilt")
+    source = (tmp_path / "p" / "app.py").read_text()
+    commands = 'cpsl.Image(commands=["echo to; echo wit; exit 3"])'
+    (tmp_path / "p" / "app.py").write_text(source.replace("cpsl.Image()", commands))
+    done = live.run("deploy", entry)
+    assert done.returncode == 7
+    assert "ended with exit status 3" in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.strip(" |") in ("to", "wit")] == ["  | to", "  | wit"]
+
+
 def test_a_deploy_stops_before_it_sends_when_something_is_missing(live: Live, tmp_path: Path) -> None:
     more = ', secrets=["NOT_THERE"], filesystems={"/data": cpsl.FileSystem("not-there")}'
     done = live.run("deploy", write_app(tmp_path / "p", "missing", more=more))
     assert done.returncode == 3
     assert "capsule secret create NOT_THERE" in done.stderr
-    assert "capsule fs create not-there" in done.stderr
+    assert "\n    capsule fs create not-there\n" in done.stderr
     assert "Sending" not in done.stderr
     assert live.run("app", "get", "missing").returncode == 3
 
@@ -264,4 +259,22 @@ def test_a_reader_that_goes_away_is_no_error(live: Live) -> None:
     live.run("chat", "talker", "fail")
     live.run("chat", "talker", "fail")
     done = subprocess.run(["bash", "-c", command], env=live.env, capture_output=True, text=True, timeout=60, check=True)
-    assert not done.stderr
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
+
+
+@pytest.mark.parametrize("command", [["app", "list"], ["logs", "talker"], ["app", "list", "--json"]])
+def test_a_reader_that_is_gone_before_the_first_line_is_no_error(live: Live, command: list[str]) -> None:
+    live.run("chat", "talker", "fail")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "capsule_cli", *command],
+        env=live.env,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -15,6 +15,7 @@ HEAVY = {
     "litestar",
     "sqlalchemy",
     "platformdirs",
+    "watchfiles",
     "cpsl.client",
     "cpsl.app",
 }
@@ -45,6 +46,10 @@ def loaded_by(*arguments: str) -> set[str]:
         ["secret", "create", "--help"],
         ["chat", "--help"],
         ["deploy", "-h"],
+        ["serve", "-h"],
+        ["logs", "-h"],
+        ["app", "versions", "-h"],
+        ["doctor", "-h"],
     ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:

@@ -37,6 +37,18 @@ def test_every_command_explains_itself_with_an_example(words: str) -> None:
     assert f"capsule {words}" in command.epilog or words.partition(" ")[2] in command.epilog
 
 
+@pytest.mark.parametrize("words", LEAVES)
+def test_what_may_be_left_out_is_in_brackets_once(words: str) -> None:
+    assert not [each.name for each in LEAVES[words].params if (each.metavar or "").startswith("[")]
+
+
+@pytest.mark.parametrize("group", sorted({words.partition(" ")[0] for words in LEAVES if " " in words}))
+def test_the_help_of_a_group_cuts_no_sentence_off(capsule: Run, group: str) -> None:
+    _, _, commands = capsule(group, "--help").stdout.partition("Commands:")
+    assert commands
+    assert "..." not in commands
+
+
 @pytest.mark.parametrize("words", sorted(set(LEAVES) - NO_JSON))
 def test_every_command_that_prints_data_prints_json(words: str) -> None:
     assert "--json" in options(LEAVES[words])

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Live
-from tests.cli.test_life import write_app
+from tests.cli.conftest import Live, write_app
 
 SECRETIVE = ', secrets=["TYPED_KEY"]'
 

@@ -116,7 +116,7 @@ def isolation(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @asynccontextmanager
 async def bench(folder: Path, isolation: str, **choices: Any) -> AsyncIterator[Bench]:
-    start = frames.Start("engine", 1, str(folder), "app.py:app", isolation=isolation, memory=512, cpu=2.0)
+    start = frames.Start("engine", 1, str(folder), "app.py:app", isolation=isolation, cpu=2.0)
     made = Bench(LocalEngine(folder / "images", **choices), start)
     made.engine.serve(made)
     try:

@@ -66,7 +66,7 @@ def test_kill_of_a_zygote_in_the_middle_of_turns(own_gateway: GatewayProcess) ->
         seen = [next(stream) for _ in range(4)]
         (zygote,) = zygotes(own_gateway.pid)
         os.kill(zygote, signal.SIGKILL)
-        assert own_gateway.client(own_gateway.member("new@zygote.example", "default")).chat("echo", "hi").text
+        assert own_gateway.colleague("new@zygote.example").chat("echo", "hi").text
         assert [chunk.event for chunk in (*seen, *stream)].count("done") == 1
         assert client.chat("echo", "runs").text == "2"
         assert zygote not in zygotes(own_gateway.pid)
@@ -75,9 +75,7 @@ def test_kill_of_a_zygote_in_the_middle_of_turns(own_gateway: GatewayProcess) ->
 def test_kill_of_runtimes_in_the_middle_of_turns(own_gateway: GatewayProcess) -> None:
     """Each turn ends once, with a clear error; the text so far stays; the next turn works."""
     own_gateway.deploy(APPS / "echo.py")
-    people = [
-        own_gateway.client(own_gateway.member(f"{name}@kill.example", "default")) for name in ("ann", "bob", "cy")
-    ]
+    people = [own_gateway.colleague(f"{name}@kill.example") for name in ("ann", "bob", "cy")]
     streams = [person.stream("echo", "slowly 1000") for person in people]
     seen = [[next(stream) for _ in range(4)] for stream in streams]
     for pid in running_apps(own_gateway.pid) - zygotes(own_gateway.pid):

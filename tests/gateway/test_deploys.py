@@ -2,87 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import os
-import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
 
 import httpx
 import msgspec
 import pytest
 
 import cpsl
-from cpsl.wire.apps import DeployDone, DeployError, DeployEvent, DeployLog, DeployStatus
+from cpsl.wire.apps import DeployDone, DeployError, DeployLog, DeployStatus
 from tests.support.gateway import APPS, GatewayProcess
-from tests.support.processes import descendants
-
-Files = dict[str, str]
-ANSWERS = """\
-import cpsl
-app = cpsl.App(name="NAME")
-
-@app.message()
-async def handle(session, msg):
-    await session.reply("ANSWER")
-"""
-
-
-def answering(name: str, answer: str = "first", before: str = "") -> Files:
-    """A project whose app always says the same; ``before`` runs when it is imported."""
-    return {"app.py": before + ANSWERS.replace("NAME", name).replace("ANSWER", answer)}
-
-
-def packed(*entries: tuple[str, bytes, bytes]) -> bytes:
-    """An archive of (name, content, type) as an attacker would make it."""
-    plain = []
-    for name, content, kind in entries:
-        info = tarfile.TarInfo(name)
-        info.size, info.type, info.linkname = len(content), kind, "/etc/passwd" if kind in b"12" else ""
-        plain += [info.tobuf(tarfile.GNU_FORMAT, errors="surrogateescape"), content, bytes(-len(content) % 512)]
-    return gzip.compress(b"".join(plain) + bytes(1024))
-
-
-def archive(files: Files) -> bytes:
-    return packed(*((name, text.encode(), tarfile.REGTYPE) for name, text in files.items()))
-
-
-def deploy(gateway: GatewayProcess, project: Files | bytes, entry: str = "app.py:app") -> list[DeployEvent]:
-    """All that a deploy says."""
-    events: list[DeployEvent] = []
-    content = project if isinstance(project, bytes) else archive(project)
-    with gateway.client() as client:
-        try:
-            events.extend(client.deploys.create(content, entry))
-        except cpsl.DeployFailed as error:
-            return [*events, DeployError(error.code, error.message, error.hint, error.traceback)]
-    return events
-
-
-def failed(gateway: GatewayProcess, project: Files | bytes, entry: str = "app.py:app") -> DeployError:
-    """How a deploy failed, after a look that nothing of it is left."""
-    before = debris(gateway)
-    last = deploy(gateway, project, entry)[-1]
-    assert isinstance(last, DeployError)
-    assert debris(gateway) == before
-    return last
-
-
-def succeeded(gateway: GatewayProcess, project: Files) -> DeployDone:
-    last = deploy(gateway, project)[-1]
-    assert isinstance(last, DeployDone), last
-    return last
-
-
-def debris(gateway: GatewayProcess) -> tuple[set[str], set[str]]:
-    return set(os.listdir(gateway.data_dir / "versions")), set(os.listdir(gateway.data_dir / "tmp"))
-
-
-def ask(gateway: GatewayProcess, app: str, text: str = "hi") -> str:
-    with gateway.client() as client:
-        return client.chat(app, text).text
+from tests.support.processes import descendants, eventually
+from tests.support.projects import answering, archive, ask, debris, deploy, failed, succeeded
 
 
 def test_a_deploy_tells_what_it_does_and_where_the_app_is(gateway: GatewayProcess) -> None:
@@ -249,8 +180,15 @@ app.add_integration(
         "needed": "capsule fs create needed",
         "needed-channel": "capsule channel create needed-channel --type telegram -c bot_token=…",
     }
-    with gateway.client() as client, pytest.raises(cpsl.NotFound):
-        client.get_app("needy")
+    with gateway.client() as client:
+        with pytest.raises(cpsl.NotFound) as caught:
+            list(client.deploys.create(archive({"app.py": needy}), "app.py:app"))
+        assert (caught.value.code, "  capsule fs create needed\n" in (caught.value.hint or "")) == (
+            "missing_resources",
+            True,
+        )
+        with pytest.raises(cpsl.NotFound):
+            client.get_app("needy")
 
 
 def test_a_secret_that_the_client_names_is_there_at_import(gateway: GatewayProcess) -> None:
@@ -272,58 +210,6 @@ def test_the_gateway_is_not_there_yet_for_an_import(gateway: GatewayProcess) -> 
     error = failed(gateway, answering("early", before=early))
     assert error.code == "import_failed"
     assert "while it was imported" in error.traceback
-
-
-REFUSED: dict[str, bytes] = {
-    "dots": packed(("../x", b"x", b"0")),
-    "inner dots": packed(("a/../../x", b"x", b"0")),
-    "absolute": packed(("/tmp/x", b"x", b"0")),
-    "backslash": packed(("..\\x", b"x", b"0")),
-    "drive": packed(("C:\\x", b"x", b"0")),
-    "newline": packed(("a\nb", b"x", b"0")),
-    "not utf-8": packed(("a\udcff", b"x", b"0")),
-    "long": packed(("a" * 256, b"x", b"0")),
-    "symbolic link": packed(("x", b"", b"2")),
-    "hard link": packed(("x", b"", b"1")),
-    "fifo": packed(("x", b"", b"6")),
-    "device": packed(("x", b"", b"3")),
-    "twice": packed(("x", b"x", b"0"), ("x", b"y", b"0")),
-    "case twins": packed(("x", b"x", b"0"), ("X", b"y", b"0")),
-    "unicode twins": packed(("\u00e9", b"x", b"0"), ("e\u0301", b"y", b"0")),
-    "deep": packed(("/".join("a" * 40), b"x", b"0")),
-    "truncated": archive(answering("cut"))[:-20],
-    "trailing data": archive(answering("cut")) + b"more",
-    "flipped": archive(answering("cut"))[:40] + b"\xff\xff" + archive(answering("cut"))[42:],
-    "no archive": b"PK\x03\x04 not a tar",
-    "empty": b"",
-}
-
-
-@pytest.mark.parametrize("content", REFUSED.values(), ids=REFUSED)
-def test_archives_that_are_refused_whole(gateway: GatewayProcess, content: bytes) -> None:
-    error = failed(gateway, content)
-    assert error.code == "invalid_bundle"
-    assert error.hint
-
-
-def test_a_nul_ends_a_name(gateway: GatewayProcess) -> None:
-    header = bytearray(tarfile.TarInfo("app.py@../../x").tobuf(tarfile.USTAR_FORMAT))
-    header[6] = 0
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header)
-    error = failed(gateway, gzip.compress(bytes(header) + bytes(1024)))
-    assert error.code == "symbol_missing"  # what follows the NUL is padding: app.py is there, and empty
-
-
-def test_a_bomb_ends_at_its_lid(gateway: GatewayProcess) -> None:
-    info = tarfile.TarInfo("zeros")
-    info.size = 1 << 30
-    squeezed = io.BytesIO()
-    with gzip.GzipFile(fileobj=squeezed, mode="wb", compresslevel=1) as file:
-        file.write(info.tobuf())
-    began = time.monotonic()
-    assert failed(gateway, squeezed.getvalue()).code == "bundle_too_large"
-    assert time.monotonic() - began < 10
 
 
 def test_two_deploys_at_once_make_two_versions_of_which_one_is_live(gateway: GatewayProcess) -> None:
@@ -355,26 +241,6 @@ def test_a_deploy_goes_on_when_nobody_looks(gateway: GatewayProcess) -> None:
         while time.monotonic() < deadline and "unwatched" not in [app["name"] for app in client.list_apps()]:
             time.sleep(0.05)
     assert ask(gateway, "unwatched") == "first"
-
-
-def test_an_interrupted_upload_leaves_nothing(gateway: GatewayProcess) -> None:
-    before = debris(gateway)
-
-    def half() -> Iterator[bytes]:
-        yield archive(answering("half"))[:100]
-        wait_for(lambda: debris(gateway) != before)
-        raise OSError("the cable is out")
-
-    with gateway.http() as http, pytest.raises(OSError, match="cable"):
-        http.post("/deploys", params={"entry": "app.py:app"}, content=half())
-    wait_for(lambda: debris(gateway) == before)
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert happened()
 
 
 def test_deleting_an_app_takes_all_of_it(gateway: GatewayProcess) -> None:
@@ -426,7 +292,7 @@ def test_its_processes_end_with_it(gateway: GatewayProcess) -> None:
         time.sleep(0.3)
         running = descendants(gateway.pid)
         client.apps.delete("ending")
-        wait_for(lambda: len(descendants(gateway.pid)) < len(running))
+        assert eventually(lambda: len(descendants(gateway.pid)) < len(running))
 
 
 def test_kill_in_the_middle_of_a_deploy(own_gateway: GatewayProcess) -> None:

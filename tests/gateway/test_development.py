@@ -10,8 +10,9 @@ import pytest
 import cpsl
 from cpsl.wire.apps import DeployDone, Development
 from cpsl.wire.names import check_app_name, dev_app_name
-from tests.gateway.test_deploys import Files, answering, archive, ask, succeeded, wait_for
 from tests.support.gateway import GatewayProcess
+from tests.support.processes import eventually
+from tests.support.projects import Files, answering, archive, ask, succeeded
 
 
 @pytest.fixture
@@ -61,8 +62,8 @@ def test_old_versions_are_removed_at_once(own_gateway: GatewayProcess) -> None:
     with own_gateway.client() as client:
         for number in range(5):
             serve(client, answering("piling", f"try {number}"))
-        wait_for(lambda: [version.version for version in client.apps.versions("piling-dev")] == [5], 30)
-        wait_for(lambda: len(os.listdir(own_gateway.data_dir / "versions")) == 1)
+        assert eventually(lambda: [version.version for version in client.apps.versions("piling-dev")] == [5], 30)
+        assert eventually(lambda: len(os.listdir(own_gateway.data_dir / "versions")) == 1)
         assert client.chat("piling-dev", "hi").text == "try 4"
 
 

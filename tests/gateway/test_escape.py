@@ -51,13 +51,8 @@ def alice(prison: GatewayProcess) -> Iterator[cpsl.Client]:
 @pytest.fixture(scope="module")
 def bob(prison: GatewayProcess) -> Iterator[cpsl.Client]:
     """Another user of the same app."""
-    with prison.client(prison.member("bob@escape.example", prison_workspace(prison))) as client:
+    with prison.colleague("bob@escape.example") as client:
         yield client
-
-
-def prison_workspace(gateway: GatewayProcess) -> str:
-    with gateway.http() as http:
-        return str(http.get("/me").json()["workspace"])
 
 
 def tried(client: cpsl.Client, code: str) -> Any:

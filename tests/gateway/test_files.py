@@ -138,7 +138,8 @@ def test_odd_paths_are_names_inside_or_the_top(disk: GatewayProcess, path: str) 
             assert read(client, path) == b"odd"
             client.filesystems.delete_file("disk", path)
         else:
-            assert names(client, path)
+            client.filesystems.upload("disk", "/there", b"odd", overwrite=True)
+            assert "there" in names(client, path)
             with pytest.raises(cpsl.InvalidRequest):
                 client.filesystems.delete_file("disk", path)
     assert sorted(os.listdir(disk.data_dir)) == before
@@ -216,8 +217,8 @@ def test_apps_and_people_see_the_same_files(bench: GatewayProcess) -> None:
     with bench.client() as client:
         client.filesystems.upload("bench", "/in/from-outside", b"hello")
         assert run(client, "return open('/data/in/from-outside').read()") == "hello"
-        run(client, "import os; os.makedirs('/data/out'); return open('/data/out/inside', 'w').write('x' * 10)")
-        assert read(client, "/out/inside", "bench") == b"x" * 10
+        run(client, "import os; os.makedirs('/data/made'); return open('/data/made/inside', 'w').write('x' * 10)")
+        assert read(client, "/made/inside", "bench") == b"x" * 10
 
 
 LEFT_BEHIND = """

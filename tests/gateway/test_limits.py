@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 
 import cpsl
-from tests.support.gateway import APPS, GatewayProcess
+from tests.support.gateway import APPS, GatewayProcess, running_gateway
 
 
 @pytest.fixture(scope="module")
 def hog(gateway: GatewayProcess) -> GatewayProcess:
+    return with_hog(gateway)
+
+
+def with_hog(gateway: GatewayProcess) -> GatewayProcess:
     with gateway.client() as client:
         client.filesystems.create("hog")
     gateway.deploy(APPS / "hog.py")
@@ -33,9 +37,7 @@ def client(hog: GatewayProcess) -> Iterator[cpsl.Client]:
 @pytest.fixture(scope="module")
 def neighbour(hog: GatewayProcess) -> Iterator[cpsl.Client]:
     """Another user of the same app."""
-    with hog.http() as http:
-        workspace = http.get("/me").json()["workspace"]
-    with hog.client(hog.member("neighbour@limits.example", workspace)) as client:
+    with hog.colleague("neighbour@limits.example") as client:
         yield client
 
 
@@ -92,6 +94,20 @@ def test_others_are_answered_while_one_prints_without_end(client: cpsl.Client, n
     assert answers == [f"You said: {number}" for number in range(20)]
 
 
+def test_data_that_does_not_come_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    with running_gateway(tmp_path, CAPSULE_TURN_TIMEOUT="1") as gateway:
+        with_hog(gateway)
+        with gateway.client() as client, gateway.http() as http:
+            late = http.get("/app/hog/data/late")
+            assert (late.status_code, late.json()["code"]) == (502, "turn_timeout")
+            assert client.chat("hog", "hi").text == "You said: hi"
+            with pytest.raises(cpsl.AppError) as caught:
+                client.chat("hog", "sync")
+            assert caught.value.code == "turn_timeout"
+            assert "1 seconds" in caught.value.message
+            assert client.chat("hog", "hi").text == "You said: hi"
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on a file system of its own, of 400 MB."""
@@ -109,21 +125,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_whoever_fills_the_disk_is_stopped_before_it_is_full(small_disk: Path) -> None:
-    gateway = GatewayProcess(small_disk)
-    gateway.start()
-    try:
+    with running_gateway(small_disk) as gateway:
+        with_hog(gateway)
+        gateway.deploy(APPS / "echo.py")
         with gateway.client() as client:
-            client.filesystems.create("hog")
-            gateway.deploy(APPS / "hog.py")
-            gateway.deploy(APPS / "echo.py")
             with pytest.raises(cpsl.AppError) as caught:
                 client.chat("hog", "fill the disk")
             assert caught.value.code in ("disk_full", "app_error")  # it may have been quicker than the look
             assert client.chat("echo", "hi").text == "You said: hi"
             next(gateway.data_dir.glob("fs/*/big")).unlink()
             assert client.chat("hog", "hi").text == "You said: hi"
-    finally:
-        gateway.stop()
 
 
 def _read_to_the_cancel(stream: Iterator[cpsl.StreamChunk]) -> None:

@@ -14,8 +14,9 @@ import pytest
 import cpsl
 from cpsl.gateway.secrets.redaction import MASK, Redactions, Redactor
 from cpsl.wire.apps import DeployLog
-from tests.gateway.test_deploys import archive, wait_for
 from tests.support.gateway import GatewayProcess
+from tests.support.processes import eventually
+from tests.support.projects import archive
 
 CANARY = 'canary "value" + 7f3a/né'
 RAW = CANARY.encode()
@@ -212,5 +213,5 @@ async def down():
             assert secret not in answer.text
             assert "last words" not in answer.text
             masked = "last words [secure]" if code == "runtime_lost" else "RuntimeError: [secure]"
-            wait_for(partial(is_logged, client, masked))
+            assert eventually(partial(is_logged, client, masked))
         client.apps.delete("falling")

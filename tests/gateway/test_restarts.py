@@ -9,8 +9,8 @@ import pytest
 
 import cpsl
 from cpsl.wire.apps import DeployDone, DeployLog
-from tests.gateway.test_deploys import archive
 from tests.support.gateway import GatewayProcess
+from tests.support.projects import archive
 
 SOURCE = """
 import asyncio, os

@@ -6,12 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import cpsl
-from tests.gateway.test_deploys import Files, answering, ask, succeeded, wait_for
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import GatewayProcess, running_gateway
+from tests.support.processes import eventually
+from tests.support.projects import Files, answering, ask, succeeded
 
 
 def numbers(client: cpsl.Client, app: str) -> list[tuple[int, str]]:
@@ -40,7 +42,9 @@ def test_going_back_and_forth(gateway: GatewayProcess) -> None:
         assert succeeded(gateway, answering("pendulum", "four")).version == 4
         assert client.apps.rollback("pendulum").version == 2
         client.chat("pendulum", "hi")
-        wait_for(lambda: "Live again, instead of v4" in [line.message for line in client.apps.logs("pendulum")])
+        assert eventually(
+            lambda: "Live again, instead of v4" in [line.message for line in client.apps.logs("pendulum")]
+        )
 
 
 def test_versions_tell_what_they_are(gateway: GatewayProcess) -> None:
@@ -87,9 +91,10 @@ def test_a_version_that_does_not_come_up_any_more_stays_retired(gateway: Gateway
         assert caught.value.hint == "The whole of it: capsule logs fragile --version v1"
         assert numbers(client, "fragile") == [(2, "live"), (1, "retired")]
         client.secrets.delete("BROKEN_SWITCH")
-        with pytest.raises(cpsl.CapsuleError) as missing:
+        with pytest.raises(cpsl.NotFound) as missing:
             client.apps.rollback("fragile")
         assert missing.value.code == "missing_resources"
+        assert missing.value.hint == "Create it:\n  capsule secret create BROKEN_SWITCH=…"
     assert ask(gateway, "fragile") == "two"
 
 
@@ -162,27 +167,28 @@ def gated(word: str) -> Files:
     return {"app.py": GATED, "late.py": f"WORD = {word!r}"}
 
 
-def test_old_versions_go_with_their_code_when_nothing_runs_in_them(own_gateway: GatewayProcess) -> None:
-    own_gateway.stop()
-    own_gateway.env["CAPSULE_KEEP_VERSIONS"] = "2"
-    own_gateway.start()
-    with own_gateway.client() as client, own_gateway.client() as other:
+def test_old_versions_go_with_their_code_when_nothing_runs_in_them(tmp_path: Path) -> None:
+    with (
+        running_gateway(tmp_path, CAPSULE_KEEP_VERSIONS="2") as gateway,
+        gateway.client() as client,
+        gateway.client() as other,
+    ):
 
         def kept_are(*wanted: int) -> bool:
             return tuple(number for number, _ in numbers(client, "pruned")) == wanted
 
-        succeeded(own_gateway, gated("one"))
+        succeeded(gateway, gated("one"))
         turn = other.stream("pruned", "hi")
         next(turn)
         for word in ("two", "three", "four", "five"):
-            succeeded(own_gateway, gated(word))
-        wait_for(lambda: kept_are(5, 4, 1), 20)
-        assert kept(own_gateway) == 3
+            succeeded(gateway, gated(word))
+        assert eventually(lambda: kept_are(5, 4, 1), 20)
+        assert kept(gateway) == 3
         assert client.chat("pruned", "open").text == "five"
         assert "one" in "".join(chunk.text for chunk in turn)
-        wait_for(lambda: kept_are(5, 4), 20)
-        wait_for(lambda: kept(own_gateway) == 2)
+        assert eventually(lambda: kept_are(5, 4), 20)
+        assert eventually(lambda: kept(gateway) == 2)
         assert refused(lambda: client.apps.rollback("pruned", 1)) == "version_not_found"
         client.apps.rollback("pruned")
         assert numbers(client, "pruned") == [(5, "retired"), (4, "live")]
-    assert ask(own_gateway, "pruned") == "four"
+        assert ask(gateway, "pruned") == "four"

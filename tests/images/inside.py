@@ -23,7 +23,7 @@ def enter(image: str) -> None:
 def run(command: str) -> int:
     sandbox.change_root()
     kernel.drop_capabilities()
-    return subprocess.run(["/bin/sh", "-c", command]).returncode
+    return subprocess.run(["/bin/sh", "-c", command], env={"PATH": "/usr/local/bin:/usr/bin:/bin"}).returncode
 
 
 if __name__ == "__main__":

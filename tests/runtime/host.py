@@ -172,7 +172,7 @@ async def imported(
     ours, theirs = socket.socketpair()
     hung_up, lifeline = os.pipe()
     options = ["--fd", str(theirs.fileno()), "--lifeline", str(hung_up)]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, "-m", "cpsl.runtime", "--launch", *options],
         pass_fds=[theirs.fileno(), hung_up],

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,10 @@ class GatewayProcess:
         with self.http() as http:
             account = http.post("/accounts", json={"email": email, "workspace": workspace}).json()
             return str(http.post("/tokens", json={"account_id": account["id"]}).json()["access_token"])
+
+    def colleague(self, email: str) -> cpsl.Client:
+        """A client of another account in the owner's workspace: another user of the same apps."""
+        return self.client(self.member(email, "default"))
 
     def client(self, token: str | None = None, url: str | None = None) -> cpsl.Client:
         """A client as a script would make it."""
@@ -129,3 +135,15 @@ class GatewayProcess:
                 return
             time.sleep(0.02)
         raise AssertionError(f"the gateway did not come up:\n{self.log()}")
+
+
+@contextmanager
+def running_gateway(home: Path, **environment: str) -> Iterator[GatewayProcess]:
+    """A gateway that is stopped in the end, with more in its ``environment`` if need be."""
+    process = GatewayProcess(home)
+    process.env |= environment
+    process.start()
+    try:
+        yield process
+    finally:
+        process.stop()

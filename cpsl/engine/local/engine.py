@@ -52,7 +52,6 @@ class LocalEngine:
         self._health = Health()
         self._zygotes: dict[str, Zygote] = {}
         self._importing: dict[str, asyncio.Task[Zygote]] = {}
-        self._last_used: dict[str, float] = {}
         self._drains: Counter[str] = Counter()
         self._runtimes: dict[Place, RuntimeProcess] = {}
         self._starting: dict[Place, asyncio.Task[RuntimeProcess]] = {}
@@ -143,12 +142,7 @@ class LocalEngine:
     # --- starting ---------------------------------------------------------------------------------------------------
 
     async def _start(self, place: Place, user: frames.AppUser, launch: Launch, keep_warm: float) -> RuntimeProcess:
-        async def answer(question: frames.Question) -> object:
-            return await self._host.answer(place, question)
-
-        def on_log(records: list[frames.LogRecord]) -> None:
-            self._host.log(place, records)
-
+        answer, on_log = self._host_for(place)
         while True:
             drains = self._drains[place.version_id]
             async with self._health.attempt(place):
@@ -163,10 +157,20 @@ class LocalEngine:
         self._watch_for_crash(place, runtime)
         return runtime
 
+    def _host_for(self, place: Place) -> tuple[Answer, OnLog]:
+        """The host, as the process of a place may use it."""
+
+        async def answer(question: frames.Question) -> object:
+            return await self._host.answer(place, question)
+
+        def on_log(records: list[frames.LogRecord]) -> None:
+            self._host.log(place, records)
+
+        return answer, on_log
+
     async def _zygote(self, place: Place, launch: Launch) -> Zygote:
         """The imported version; two who ask at once wait for the same import."""
         version_id = place.version_id
-        self._last_used[version_id] = time.monotonic()
         known = self._zygotes.get(version_id)
         if known is not None and not known.is_used_up:
             return known
@@ -179,13 +183,7 @@ class LocalEngine:
 
     async def _import(self, place: Place, launch: Launch) -> Zygote:
         itself = place._replace(user_id="")
-
-        async def answer(question: frames.Question) -> object:
-            return await self._host.answer(itself, question)
-
-        def on_log(records: list[frames.LogRecord]) -> None:
-            self._host.log(itself, records)
-
+        answer, on_log = self._host_for(itself)
         while True:
             drains = self._drains[place.version_id]
             async with self._health.attempt(itself):
@@ -201,7 +199,6 @@ class LocalEngine:
         if zygote.cannot_fork and before is None:
             on_log([_started_one_by_one(zygote.cannot_fork)])
         self._zygotes[version_id] = zygote
-        self._last_used[version_id] = time.monotonic()
         if before is not None:
             self._end([], before)  # its runtimes go on, until they are idle
         if not self._watching:
@@ -246,7 +243,7 @@ class LocalEngine:
                     del self._runtimes[place]
                     self._end([runtime], None)
             for version_id, zygote in list(self._zygotes.items()):
-                is_old = now - self._last_used.get(version_id, 0) > _UNUSED_SECONDS
+                is_old = now - zygote.last_used > _UNUSED_SECONDS
                 if zygote.unused.is_set() and (is_old or zygote.ended.is_set()):
                     del self._zygotes[version_id]
                     self._end([], zygote)

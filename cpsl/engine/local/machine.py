@@ -1,7 +1,8 @@
-"""What this machine offers for hosting apps, and what is missing: ``python -m cpsl.engine.local.machine`` writes JSON.
+"""What this machine offers for hosting apps, and what is missing: ``python -m cpsl.engine.local.machine [DIR]``.
 
-Each check is ``{"name", "state", "detail", "fix"}``; ``state`` is ``ok``, ``warn`` (something is weaker than it could
-be) or ``fail`` (apps cannot be hosted). The last word has ``sandbox``: it really starts one.
+Writes a JSON array. Each check is ``{"name", "state", "detail", "fix"}``; ``state`` is ``ok``, ``warn`` (something is
+weaker than it could be) or ``fail`` (apps cannot be hosted). The last word has ``sandbox``: it really starts one, with
+an app in DIR.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ class Check(msgspec.Struct):
     fix: str = ""
 
 
-def checks() -> list[Check]:
-    """Look at this machine. Takes about a second."""
+def checks(folder: str | None = None) -> list[Check]:
+    """Look at this machine; ``folder``: on the disk that apps will lie on. Takes about a second."""
     if not sys.platform.startswith("linux"):
         return [Check("system", "fail", f"{platform.system()} cannot host apps", "Host them on Linux.")]
-    return [_kernel(), *_switches(), _landlock(), _control_groups(), *_programs(), _sandbox()]
+    return [_kernel(), *_switches(), _landlock(), _control_groups(), *_programs(), _sandbox(folder)]
 
 
 def _kernel() -> Check:
@@ -107,8 +108,8 @@ def _programs() -> Iterator[Check]:
         yield Check("apt", "warn", "not there: no apt_packages in images", "Host on Debian or Ubuntu to have them.")
 
 
-def _sandbox() -> Check:
-    with tempfile.TemporaryDirectory() as folder:
+def _sandbox(parent: str | None) -> Check:
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
         (Path(folder) / "app.py").write_text('import cpsl\napp = cpsl.App(name="probe")\n')
         try:
             asyncio.run(_try(folder))
@@ -132,4 +133,4 @@ async def _try(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(checks()) + b"\n")
+    sys.stdout.buffer.write(msgspec.json.encode(checks(*sys.argv[1:2])) + b"\n")

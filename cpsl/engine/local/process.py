@@ -62,8 +62,7 @@ class RuntimeProcess:
         try:
             async with asyncio.timeout(timeout):
                 await self.life.announced.wait()
-                if self.life.pid:
-                    self.cgroup.add(self.life.pid)
+                self._limit()
                 self.life.go_on()
                 await asyncio.shield(self._booted)
         except TimeoutError:
@@ -150,6 +149,15 @@ class RuntimeProcess:
         finally:
             self._answers.pop(call_id, None)
             self.last_used = time.monotonic()
+
+    def _limit(self) -> None:
+        try:
+            if self.life.pid:
+                self.cgroup.add(self.life.pid)
+        except ProcessLookupError:
+            return  # it has ended already, which is told elsewhere
+        except OSError as error:
+            raise RuntimeLost(f"the app's process could not be put under its limits ({error.strerror})") from error
 
     def _check_alive(self) -> None:
         if self.ended.is_set():

@@ -19,7 +19,7 @@ _RESERVE_SHARE = 0.02
 class Supervisor:
     """Looks at ``runtimes`` four times a second. ``disk`` is the folder whose file system must not run full."""
 
-    def __init__(self, runtimes: Callable[[], Iterable[RuntimeProcess]], disk: Path | None) -> None:
+    def __init__(self, runtimes: Callable[[], Iterable[RuntimeProcess]], disk: Path) -> None:
         self._runtimes = runtimes
         self._disk = disk
         self._written: dict[int, int] = {}
@@ -33,7 +33,7 @@ class Supervisor:
                 if not runtime.cgroup.limits_memory and _takes_over(runtime.life.pid, runtime.memory * 1024 * _KIB):
                     runtime.is_over_memory = True
                     runtime.life.kill()
-            if self._disk is not None and _is_short_of_space(self._disk):
+            if _is_short_of_space(self._disk):
                 self._stop_the_busiest_writer(runtimes)
 
     def _stop_the_busiest_writer(self, runtimes: list[RuntimeProcess]) -> None:

@@ -7,6 +7,7 @@ import itertools
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -30,7 +31,11 @@ _numbers = itertools.count(1)
 
 
 class Zygote:
-    """An imported version. Made by ``start``; ``closed`` is set when its processes are gone."""
+    """An imported version. Made by ``start``.
+
+    ``ended`` is set when nothing can be forked from it any more, ``unused`` while no runtime of it runs; ``last_used``
+    is when one was last asked for (``time.monotonic``).
+    """
 
     def __init__(
         self, process: asyncio.subprocess.Process, link: Link, lifeline: int, start: frames.Start, cgroups: Cgroups
@@ -38,6 +43,7 @@ class Zygote:
         self.ended = asyncio.Event()
         self.unused = asyncio.Event()
         self.unused.set()
+        self.last_used = time.monotonic()
         self._users = 0
         self._was_asked = False
         self._process = process
@@ -94,13 +100,17 @@ class Zygote:
 
     async def fork(self, user: frames.AppUser, answer: Answer, on_log: OnLog, timeout: float) -> RuntimeProcess:
         """A runtime for a user, booted. Raises AppBroken, RuntimeLost; ``timeout`` in seconds."""
-        self._users += 1
         self._was_asked = True
-        self.unused.clear()
+        self.last_used = time.monotonic()
         try:
             ends = Ends.make()
-            name = f"runtime-{next(_numbers)}"
-            cgroup = self._cgroups.create(name, memory=self.spec.memory, cpu=self.spec.cpu, pids=_MOST_PROCESSES)
+        except OSError as error:
+            raise RuntimeLost(f"this machine has no room for another runtime ({error.strerror})") from error
+        name = f"runtime-{next(_numbers)}"
+        cgroup = self._cgroups.create(name, memory=self.spec.memory, cpu=self.spec.cpu, pids=_MOST_PROCESSES)
+        self._users += 1
+        self.unused.clear()
+        try:
             runtime = await RuntimeProcess.over(ends, cgroup, self.spec.memory, answer, on_log)
         except BaseException:
             self._release()

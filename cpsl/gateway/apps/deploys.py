@@ -18,17 +18,15 @@ from cpsl.errors import CapsuleError, InvalidRequest, NotFound
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.development import check_channels
 from cpsl.gateway.apps.importing import Importer
+from cpsl.gateway.apps.inventory import Inventory, Refused
 from cpsl.gateway.apps.restarts import Restarts
 from cpsl.gateway.apps.retention import Retention
-from cpsl.gateway.apps.service import Apps, VersionRef, named_secrets
-from cpsl.gateway.channels.service import Channels
-from cpsl.gateway.files.service import FileSystems
+from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.wire.accounts import NO_ISOLATION
 from cpsl.wire.apps import (
     AppSpec,
-    DeployCheck,
     DeployDone,
     DeployError,
     DeployEvent,
@@ -36,29 +34,16 @@ from cpsl.wire.apps import (
     DeployStatus,
     Development,
     ImageSpec,
-    Missing,
     MountSpec,
 )
 from cpsl.wire.frames import Start
 from cpsl.wire.ids import new_id
 from cpsl.wire.names import check_app_name, check_secret_name
-from cpsl.wire.resources import CHANNEL_CREDENTIALS
 
 log = logging.getLogger("cpsl.gateway.deploys")
 Report = Callable[[DeployEvent], None]
 Needs = tuple[ImageSpec, list[MountSpec], list[str]]
 """What has to be there before an app can be imported."""
-
-
-class Refused(InvalidRequest):
-    """The app names resources that do not exist."""
-
-    default_code = "missing_resources"
-
-    def __init__(self, missing: list[Missing]) -> None:
-        names = ", ".join(f"{item.kind} {item.name}" for item in missing)
-        super().__init__(f"the app needs what this workspace has not: {names}", hint=missing[0].command)
-        self.missing = missing
 
 
 class Wanted(NamedTuple):
@@ -84,8 +69,7 @@ class Deploys:
         self,
         apps: Apps,
         secrets: Secrets,
-        filesystems: FileSystems,
-        channels: Channels,
+        inventory: Inventory,
         importer: Importer,
         restarts: Restarts,
         retention: Retention,
@@ -93,26 +77,12 @@ class Deploys:
     ) -> None:
         self._apps = apps
         self._secrets = secrets
-        self._filesystems = filesystems
-        self._channels = channels
+        self._inventory = inventory
         self._importer = importer
         self._restarts = restarts
         self._retention = retention
         self._settings = settings
         self._running: set[asyncio.Task[None]] = set()
-
-    async def check(self, workspace_id: str, spec: AppSpec) -> DeployCheck:
-        """What the app names and the workspace has not, each with the command that creates it."""
-        secrets = {secret.name for secret in await self._secrets.all(workspace_id)}
-        filesystems = {filesystem.name for filesystem in await self._filesystems.all(workspace_id)}
-        channels = {channel.name for channel in await self._channels.all(workspace_id)}
-        return DeployCheck(
-            [
-                *(_secret(name) for name in named_secrets(spec) if name not in secrets),
-                *(_filesystem(mount.name) for mount in spec.mounts if mount.name not in filesystems),
-                *(_channel(each.name) for each in spec.channels if each.name and each.name not in channels),
-            ]
-        )
 
     def deploy(self, actor: Actor, archive: Path, wanted: Wanted) -> AsyncIterator[DeployEvent]:
         """Deploy an archive, which is taken over; yields what happens, last a ``done`` or an ``error``.
@@ -220,28 +190,27 @@ class Deploys:
         What an app declares may depend on what it finds, so the look before may have been wrong: then once more.
         """
         entry, is_dev = wanted.entry, wanted.development is not None
-
-        def on_line(line: str) -> None:
-            report(DeployLog(line))
-
         while True:
             if wanted.development is not None:
                 await check_channels(self._apps, actor.workspace_id, declared, wanted.development)
-            missing = (await self.check(actor.workspace_id, declared)).missing
-            if missing:
-                raise Refused(missing)
+            await self._inventory.require(actor.workspace_id, declared)
             candidate = VersionRef("", declared.name, actor.workspace_id, 0, version_id, entry, declared, time.time())
-            if not self._importer.has_image(declared):
-                report(DeployStatus("Building the image"))
-            start = await self._apps.start_frame(candidate, on_line)
-            report(DeployStatus(f"Importing {entry}"))
-            found = await self._importer.make_ready(candidate, start, on_line)
-            spec = wanted.spec_of(found)
+            spec = wanted.spec_of(await self._make_ready(candidate, report))
             if _needs(spec) == _needs(declared):
                 ref = await self._apps.activate(actor.workspace_id, version_id, entry, spec, is_dev=is_dev)
                 await self._restarts.if_changed(ref, candidate.deployed_at)
                 return ref
             declared = spec
+
+    async def _make_ready(self, candidate: VersionRef, report: Report) -> AppSpec:
+        def on_line(line: str) -> None:
+            report(DeployLog(line))
+
+        if not self._importer.has_image(candidate.spec):
+            report(DeployStatus("Building the image"))
+        start = await self._apps.start_frame(candidate, on_line)
+        report(DeployStatus(f"Importing {candidate.entry}"))
+        return await self._importer.make_ready(candidate, start, on_line)
 
 
 def _needs(spec: AppSpec) -> Needs:
@@ -255,7 +224,7 @@ async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterato
 
 def _failure(error: Exception) -> DeployError:
     if isinstance(error, Refused):
-        return DeployError(error.code, error.message, error.hint, missing=error.missing)
+        return DeployError(error.code, error.message, error.hint, missing=error.missing, status=error.status)
     if isinstance(error, CapsuleError):
         traceback = error.traceback if isinstance(error, AppBroken) else ""
         return DeployError(error.code, error.message, error.hint, traceback, status=error.status)
@@ -266,16 +235,3 @@ def _failure(error: Exception) -> DeployError:
 def _unpack(archive: Path, folder: Path, limit: int) -> None:
     folder.parent.mkdir(exist_ok=True)
     bundle.unpack(archive, folder, bundle.Limits(total_bytes=limit))
-
-
-def _secret(name: str) -> Missing:
-    return Missing("secret", name, f"capsule secret create {name}=…")
-
-
-def _filesystem(name: str) -> Missing:
-    return Missing("filesystem", name, f"capsule fs create {name}")
-
-
-def _channel(name: str) -> Missing:
-    example = " ".join(f"-c {credential}=…" for credential in CHANNEL_CREDENTIALS["telegram"])
-    return Missing("channel", name, f"capsule channel create {name} --type telegram {example}")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cpsl.engine.protocol import Answer, AppBroken, Engine, OnLine, OnLog
-from cpsl.errors import GatewayError, NotFound
+from cpsl.errors import GatewayError
 from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.secrets.redaction import Redactions, Redactor
-from cpsl.gateway.secrets.service import Secrets
+from cpsl.gateway.secrets.service import Secrets, secret_not_found
 from cpsl.wire.apps import AppSpec
 from cpsl.wire.frames import GetSecret, LogRecord, Question, Start
 
@@ -62,11 +62,7 @@ class Importer:
                 )
             values = await self._secrets.open(workspace_id, [question.name], as_of)
             if question.name not in values:
-                raise NotFound(
-                    f"there is no secret {question.name!r} in the workspace",
-                    code="secret_not_found",
-                    hint=f"capsule secret create {question.name}=…",
-                )
+                raise secret_not_found(question.name)
             redactor.add(values.values())
             return values[question.name]
 

@@ -6,8 +6,8 @@ import time
 
 from cpsl.engine.protocol import AppBroken
 from cpsl.errors import Conflict, DeployFailed, NotFound
-from cpsl.gateway.apps.deploys import Deploys, Refused
 from cpsl.gateway.apps.importing import Importer
+from cpsl.gateway.apps.inventory import Inventory
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.restarts import Restarts
 from cpsl.gateway.apps.retention import Retention
@@ -21,14 +21,14 @@ class Rollbacks:
     def __init__(
         self,
         apps: Apps,
-        deploys: Deploys,
+        inventory: Inventory,
         importer: Importer,
         restarts: Restarts,
         retention: Retention,
         app_logs: AppLogs,
     ) -> None:
         self._apps = apps
-        self._deploys = deploys
+        self._inventory = inventory
         self._importer = importer
         self._restarts = restarts
         self._retention = retention
@@ -37,7 +37,7 @@ class Rollbacks:
     async def roll_back(self, workspace_id: str, name: str, number: int | None) -> RolledBack:
         """Make a version live: ``number``, or the one that was live before.
 
-        Raises NotFound for a version that there is not, Conflict for one that is live or that failed, DeployFailed when
+        Raises NotFound for a version that there is not, Conflict for one that is live, DeployFailed when
         it does not come up any more, Refused when what it names is gone. Then nothing has changed.
         """
         app = await self._apps.get(workspace_id, name)
@@ -67,9 +67,7 @@ class Rollbacks:
         return number
 
     async def _make_ready(self, version: VersionRef) -> None:
-        missing = (await self._deploys.check(version.workspace_id, version.spec)).missing
-        if missing:
-            raise Refused(missing)
+        await self._inventory.require(version.workspace_id, version.spec)
         start = await self._apps.start_frame(version)
         try:
             await self._importer.make_ready(version, start, lambda line: self._tell(version, line))
@@ -85,15 +83,13 @@ class Rollbacks:
 
 
 def _check(app: App, wanted: int, known: list[Version]) -> None:
-    versions = {version.version: version for version in known}
+    numbers = [version.version for version in known]
     see = f"See: capsule app versions {app.name}"
     if wanted == app.live_version:
         raise Conflict(f"v{wanted} of {app.name} is live already", code="already_live", hint=see)
-    if wanted not in versions:
-        newest = max(versions, default=0)
+    if wanted not in numbers:
+        newest = max(numbers, default=0)
         what = (
             f"v{wanted} of {app.name} is not kept any more" if 0 < wanted < newest else f"{app.name} has no v{wanted}"
         )
         raise NotFound(what, code="version_not_found", hint=see)
-    if versions[wanted].state != "retired":
-        raise Conflict(f"v{wanted} of {app.name} never was live", code="version_not_deployed", hint=see)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from litestar import Response, Router, delete, get, post
@@ -27,15 +27,15 @@ from cpsl.wire.apps import (
     DeployEvent,
     Development,
     LogFilter,
+    LogLevel,
     LogPage,
+    LogStream,
     Rollback,
     RolledBack,
     VersionList,
 )
 
 _ARCHIVE_OVERHEAD = 64 * 1024 * 1024  # headers of the archive, and data that does not compress
-Level = Literal["debug", "info", "warning", "error", "critical"]
-Channel = Literal["stdout", "stderr", "system"]
 Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
 
 
@@ -84,8 +84,8 @@ async def get_logs(
     session: str | None = None,
     turn: str | None = None,
     version: int | None = None,
-    level: Level | None = None,
-    stream: Channel | None = None,
+    level: LogLevel | None = None,
+    stream: LogStream | None = None,
 ) -> Response[LogPage] | Stream:
     """The last lines of an app's log; with ``follow``, then those that come, as server-sent events.
 
@@ -127,7 +127,7 @@ async def _follow(
 @post("/deploys/check", status_code=200)
 async def check_deploy(data: AppSpec, request: GatewayRequest) -> DeployCheck:
     """What stands in the way of deploying an app."""
-    return await request.gateway.deploys.check(request.workspace_id, data)
+    return await request.gateway.inventory.check(request.workspace_id, data)
 
 
 @post("/deploys", status_code=200, request_max_body_size=None)

@@ -177,7 +177,6 @@ class Apps:
             mounts=mounts,
             environment=environment,
             isolation=self._settings.isolation,
-            memory=version.spec.memory,
             cpu=version.spec.cpu,
         )
 

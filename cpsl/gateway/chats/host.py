@@ -14,6 +14,7 @@ from cpsl.gateway.chats.prompts import Prompts
 from cpsl.gateway.chats.running import LiveTurn, Runner
 from cpsl.gateway.collections.service import Collections
 from cpsl.gateway.files.service import UserFiles
+from cpsl.gateway.secrets.service import secret_not_found
 from cpsl.wire import frames
 
 _SLICE_BYTES = 4 * 1024 * 1024
@@ -70,11 +71,7 @@ class GatewayHost:
             )
         values = await self._apps.open_secrets(version, [name])
         if name not in values:
-            raise NotFound(
-                f"there is no secret {name!r} in the workspace",
-                code="secret_not_found",
-                hint=f"Create it with: capsule secret create {name}=…",
-            )
+            raise secret_not_found(name)
         return values[name]
 
     async def _store_file(self, place: Place, question: frames.StoreFile) -> str:

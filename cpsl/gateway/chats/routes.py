@@ -8,7 +8,6 @@ from litestar import Response, Router, delete, get, post
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
-from cpsl.engine.protocol import AppBroken, RuntimeLost
 from cpsl.errors import AppError, AuthError, InvalidRequest, NotFound
 from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.chats.log import TurnLog
@@ -93,15 +92,8 @@ async def get_data(app: str, name: str, request: GatewayRequest) -> Response[byt
     if spec.access == "authenticated" and request.visitor is None:
         raise AuthError("this data is for signed-in users", code="authentication_required")
     user = await gateway.turns.user(version.app_id, request.visitor)
-    integrations = await gateway.sessions.integrations(version, user)
-    try:
-        runtime = await gateway.runner.runtime(version, user)
-        response = await runtime.data(name, dict(request.query_params), integrations)
-    except (AppBroken, RuntimeLost) as error:
-        raise gateway.sessions.runtime_error(version, user, error) from error
-    if response.failure is not None:
-        raise gateway.sessions.data_error(version, user, response.failure)
-    return Response(response.json, media_type="application/json")
+    content = await gateway.data.ask(version, user, name, dict(request.query_params))
+    return Response(content, media_type="application/json")
 
 
 @get("/app/{app:str}/files/{file_id:str}")

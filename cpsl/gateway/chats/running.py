@@ -127,23 +127,30 @@ class Runner:
             self._app_logs.system(place, error.traceback or error.message, "error")
             raise
 
+    def give_up(self, runtime: Runtime) -> None:
+        """Something in this runtime did not end in time: whoever comes next gets another."""
+        self._in_background(runtime.give_up())
+
     async def _stop(self, live: LiveTurn, task: asyncio.Task[None]) -> None:
         """Ask the handler to stop; end the turn within a second all the same."""
         if live.runtime is not None:
             live.runtime.cancel(live.id)
             await asyncio.wait({task}, timeout=_CANCEL_SECONDS)
             if not task.done():
-                self._in_background(live.runtime.give_up())
+                self.give_up(live.runtime)
         task.cancel()
         await asyncio.wait({task})
 
     def _stop_if_overdue(self, live: LiveTurn) -> None:
         """The time of a turn is over; that in which it waits for a person does not count."""
         if live.log.prompts:
-            live.deadline = asyncio.get_running_loop().call_later(self._turn_timeout, self._stop_if_overdue, live)
+            live.deadline = self._alarm(live)
         elif live.task is not None:
             live.is_overdue = True
             self._in_background(self._stop(live, live.task))
+
+    def _alarm(self, live: LiveTurn) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(self._turn_timeout, self._stop_if_overdue, live)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -193,7 +200,7 @@ class Runner:
                 runtime.cancel(live.id)
 
         turn = StartTurn(live.id, found.session, live.text, found.integrations)
-        live.deadline = asyncio.get_running_loop().call_later(self._turn_timeout, self._stop_if_overdue, live)
+        live.deadline = self._alarm(live)
         try:
             return await runtime.turn(turn, on_events)
         finally:

@@ -9,17 +9,13 @@ from typing import Any
 from sqlalchemy import Row
 
 from cpsl.engine.protocol import AppBroken, RuntimeLost
-from cpsl.errors import AppError, CapsuleError, InvalidRequest, NotFound
+from cpsl.errors import NotFound
 from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.chats import store
 from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.chats.turns import Turns
 from cpsl.gateway.db.database import Database
-from cpsl.gateway.integrations.service import Integrations
-from cpsl.wire.frames import AppUser, TurnFailure
-from cpsl.wire.integrations import Credentials
 from cpsl.wire.turns import Session, SessionList
 
 _MESSAGES = 1000
@@ -29,14 +25,10 @@ _EXIT_SECONDS = 10.0
 class Sessions:
     """Conversations, each in reach of its own app user only."""
 
-    def __init__(
-        self, db: Database, turns: Turns, runner: Runner, integrations: Integrations, app_logs: AppLogs
-    ) -> None:
+    def __init__(self, db: Database, turns: Turns, runner: Runner) -> None:
         self._db = db
         self._turns = turns
         self._runner = runner
-        self._integrations = integrations
-        self._app_logs = app_logs
 
     async def list(self, version: VersionRef, actor: Actor, limit: int, after: str | None) -> SessionList:
         """A page of sessions, newest first."""
@@ -60,24 +52,6 @@ class Sessions:
         if version.spec.has_exit:
             await self._run_exit(version, actor, row)
         await self._db.write(lambda connection: store.remove_session(connection, session_id))
-
-    async def integrations(self, version: VersionRef, user: AppUser) -> dict[str, Credentials]:
-        """What a user has connected."""
-        return await self._db.read(lambda c: self._integrations.of_user(c, version.workspace_id, user.id))
-
-    def data_error(self, version: VersionRef, user: AppUser, failure: TurnFailure) -> CapsuleError:
-        """The error for a data handler that failed; its traceback goes to the app's log."""
-        if failure.traceback:
-            self._app_logs.system(version.place(user), failure.traceback.rstrip(), "error")
-        kind = AppError if failure.code == "app_error" else InvalidRequest
-        return kind(failure.message, code=failure.code, hint=failure.hint)
-
-    def runtime_error(self, version: VersionRef, user: AppUser, error: AppBroken | RuntimeLost) -> CapsuleError:
-        """The error for an app that does not run. How it ended, and what it said last, goes to the app's log alone."""
-        if isinstance(error, RuntimeLost):
-            self._app_logs.system(version.place(user), f"{error.message}\n{error.hint or ''}".rstrip(), "error")
-        what = "could not be started" if isinstance(error, AppBroken) else "ended unexpectedly"
-        return AppError(f"the app {what}", code=error.code)
 
     async def _run_exit(self, version: VersionRef, actor: Actor, row: Row[Any]) -> None:
         # A hook that fails or takes too long keeps nobody from deleting what is theirs; the app's log has the reason.

@@ -28,6 +28,7 @@ log = logging.getLogger("cpsl.gateway.db")
 T = TypeVar("T")
 _READERS = 4
 _GROUP = 256
+_KEPT_SECONDS = 1.0
 _STOP = object()
 _BEGIN_READING = Prepared(text("BEGIN"))
 _BEGIN_WRITING = Prepared(text("BEGIN IMMEDIATE"))
@@ -41,7 +42,7 @@ class _Write(NamedTuple):
 
 
 class Database:
-    """A store at an SQLAlchemy ``url``. ``close`` waits for the writes under way.
+    """A store at an SQLAlchemy ``url``, for one event loop. ``close`` waits for the writes under way.
 
     Raises ConfigError for a URL that names no database we speak to.
     """
@@ -54,6 +55,7 @@ class Database:
         self._is_closed = False
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="db-read")
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._writes_on: Connection | None = None
         self._writer = threading.Thread(target=self._write_groups, name="db-write", daemon=True)
         self._writer.start()
 
@@ -89,7 +91,7 @@ class Database:
             return work(connection)
 
     def _write_groups(self) -> None:
-        while (first := self._waiting.get()) is not _STOP:
+        while (first := self._next()) is not _STOP:
             group = [first]
             with suppress(queue.Empty):
                 while len(group) < _GROUP:
@@ -98,6 +100,20 @@ class Database:
                 group.remove(_STOP)
                 self._waiting.put(_STOP)
             self._commit(group)
+        self._let_go()
+
+    def _next(self) -> Any:
+        """What waits first. A connection that nobody needs for a while goes back: the pool looks if it still lives."""
+        if self._writes_on is not None:
+            with suppress(queue.Empty):
+                return self._waiting.get(timeout=_KEPT_SECONDS)
+            self._let_go()
+        return self._waiting.get()
+
+    def _let_go(self) -> None:
+        connection, self._writes_on = self._writes_on, None
+        if connection is not None:
+            connection.close()
 
     def _commit(self, group: list[_Write]) -> None:
         try:
@@ -114,14 +130,14 @@ class Database:
 
     def _transaction(self, works: list[Callable[[Connection], Any]]) -> list[Any]:
         """Run all in one transaction. Raises _WorkRaised when one of them did: then nothing was committed."""
-        with translated(), self._for_writing.connect() as connection, connection.begin():
+        with translated():
+            connection = self._writes_on = self._writes_on or self._for_writing.connect()
             try:
-                with translated():
-                    return [work(connection) for work in works]
-            except StorageFull:
+                with connection.begin():
+                    return _results(works, connection)
+            except BaseException:
+                self._let_go()
                 raise
-            except Exception as error:
-                raise _WorkRaised(error) from error
 
 
 class _WorkRaised(Exception):
@@ -129,6 +145,16 @@ class _WorkRaised(Exception):
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+
+
+def _results(works: list[Callable[[Connection], Any]], connection: Connection) -> list[Any]:
+    try:
+        with translated():
+            return [work(connection) for work in works]
+    except StorageFull:
+        raise
+    except Exception as error:
+        raise _WorkRaised(error) from error
 
 
 def _settle(group: list[_Write], values: list[Any], error: Exception | None) -> None:

@@ -98,6 +98,15 @@ def _at(row: Row[Any], as_of: float | None) -> bytes:
     return bytes(row.sealed if row.staged is None or waits else row.staged)
 
 
+def secret_not_found(name: str) -> NotFound:
+    """The error for an app that asks for a secret that there is not."""
+    return NotFound(
+        f"there is no secret {name!r} in the workspace",
+        code="secret_not_found",
+        hint=f"Create it with: capsule secret create {name}=…",
+    )
+
+
 def check_value(name: str, value: str) -> None:
     """Refuse what cannot be an environment variable. Raises InvalidRequest, TooLarge."""
     if not value:
