@@ -14,12 +14,10 @@ def plain(value: Any, what: str = "this value") -> Any:
     """``value`` as dicts, lists, text, numbers, booleans and None.
 
     Dates become ISO 8601, enums their value, bytes base64, dataclasses, structs and pydantic models dicts, sets and
-    tuples lists, keys text. Raises InvalidRequest (code ``not_storable``), naming ``what``, for anything else.
+    tuples lists, keys text, NaN and infinity None. Raises InvalidRequest (code ``not_storable``), naming ``what``, for
+    anything else.
     """
-    try:
-        return msgspec.to_builtins(value, str_keys=True, enc_hook=_convert)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _not_storable(what, error) from error
+    return msgspec.json.decode(to_json(value, what))
 
 
 def to_json(value: Any, what: str) -> bytes:

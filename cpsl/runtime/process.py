@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import select
 import signal
@@ -64,7 +65,7 @@ class Runtime:
         self._output = output
         self._is_confined = start.isolation == "namespaces"
         self._worker: Worker | None = None
-        self._link = Link(work.link, self._handle, lambda reason: os._exit(0))
+        self._link = Link(work.link, self._handle, lambda reason: _vanish())
         self._bridge = LinkBridge(self._link, start.app_url)
 
     def run(self) -> NoReturn:
@@ -86,7 +87,7 @@ class Runtime:
         failed = await worker.boot()
         if failed is not None:
             self._link.send(failed)
-            self._exit(1)
+            self._exit(1, math.inf)
         self._worker = worker
         loop.add_signal_handler(signal.SIGTERM, worker.handle, frames.Stop())
         self._link.send(frames.Booted())
@@ -99,8 +100,8 @@ class Runtime:
         elif isinstance(frame, frames.Stop):
             os._exit(0)
 
-    def _exit(self, status: int) -> NoReturn:
-        self._link.flush_blocking(_FLUSH_SECONDS)
+    def _exit(self, status: int, patience: float = _FLUSH_SECONDS) -> NoReturn:
+        self._link.flush_blocking(patience)
         os._exit(status)
 
 
@@ -117,4 +118,11 @@ def _watch(descriptor: int) -> None:
     poll.register(descriptor, _POLLRDHUP)
     while not poll.poll():
         pass
+    _vanish()
+
+
+def _vanish() -> NoReturn:
+    """The host is gone: end, and without a sandbox whatever the app has started and left in this process's group."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(0)

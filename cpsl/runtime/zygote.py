@@ -7,6 +7,7 @@ or connections behind cannot be forked, and gets one such process a user instead
 from __future__ import annotations
 
 import gc
+import math
 import os
 import signal
 import socket
@@ -27,7 +28,8 @@ from cpsl.runtime.output import Output
 from cpsl.runtime.rehearsal import rehearse
 from cpsl.wire import frames
 
-_FLUSH_SECONDS = 5.0
+_FLUSH_SECONDS = math.inf
+"""The host may be slow to read all that an import has printed; it decides how long that may take."""
 _READ_BYTES = 64 * 1024
 _DESCRIPTORS = 4
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,8 @@ from cpsl.engine.local.health import CRASHES
 from cpsl.engine.local.supervision import processes_of
 from cpsl.engine.protocol import AppBroken, OutOfMemory, RuntimeLost
 from cpsl.wire.frames import AppUser
-from tests.engine.conftest import THREAD, Bench
+from tests.engine.conftest import APP, THREAD, Bench, bench
+from tests.support.processes import are_gone
 
 Drive = Callable[..., None]
 SOCKET = "import socket\nheld = socket.socket()\n"
@@ -206,6 +208,25 @@ def test_whatever_an_app_says_on_its_life_line_its_turn_ends(drive: Drive, sent:
     drive(steps, before=keep)
 
 
+LEAVING = "import subprocess\nleft = [subprocess.Popen(['sleep', '1000']).pid]\n"
+
+
+@pytest.mark.parametrize("end", ["stop", "os._exit(3)", "os.kill(os.getpid(), 9)"])
+@pytest.mark.parametrize("before", WAYS)
+def test_without_isolation_too_what_an_app_leaves_behind_ends_with_it(tmp_path: Path, before: str, end: str) -> None:
+    async def go() -> None:
+        async with bench(tmp_path, "none") as made:
+            left = await made.says("left + [subprocess.Popen(['sleep', '1000']).pid]")
+            if end != "stop":
+                with pytest.raises(RuntimeLost):
+                    await made.turn(end)
+                assert are_gone(left[1:])
+        assert are_gone(left)
+
+    (tmp_path / "app.py").write_text(before + LEAVING + APP.replace("MEMORY", "512"))
+    asyncio.run(go())
+
+
 FORKING = """
 import multiprocessing, os
 
@@ -259,6 +280,18 @@ def test_a_runtime_that_never_says_who_it_is_is_given_up(drive: Drive, instead: 
         assert caught.value.code == "start_timeout"
 
     drive(steps, before=hide, start_timeout=1.5)
+
+
+def test_a_boot_hook_that_ends_the_process_is_left_alone_too(drive: Drive) -> None:
+    async def steps(bench: Bench) -> None:
+        for _ in range(CRASHES):
+            with pytest.raises(RuntimeLost):
+                await bench.runtime()
+        with pytest.raises(AppBroken) as caught:
+            await bench.runtime()
+        assert caught.value.code == "app_unhealthy"
+
+    drive(steps, before="import os\ndef print(*given): os._exit(4)\n")
 
 
 def test_memory_is_limited_without_control_groups_too(drive: Drive) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import textwrap
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import cpsl
 from cpsl.wire.ids import new_id
 from tests.gateway.test_logs import of_turn
+from tests.support.bench import deploy_workbench
 from tests.support.gateway import GatewayProcess
 
 _TOOLS = """
@@ -160,3 +163,24 @@ def test_who_opens_prompts_without_end_is_stopped(member: Client) -> None:
         )
         assert sum(chunk.event == "prompt" for chunk in chunks) <= 100
         assert chunks[-1].event == "done"
+
+
+def test_what_a_store_has_no_place_for_costs_no_answer_and_no_line(store_url: str, tmp_path: Path) -> None:
+    """NUL in text, NaN in session data: PostgreSQL takes neither."""
+    gateway = GatewayProcess(tmp_path)
+    gateway.env["CAPSULE_DATABASE_URL"] = store_url
+    gateway.start()
+    try:
+        deploy_workbench(gateway)
+        with gateway.client() as client:
+            odd = "print('a\\0b')\nsession.data['x'] = [float('nan'), 'a\\0b']\nawait session.reply('a\\0b')\nreturn 1"
+            first = client.chat("workbench", odd)
+            assert first.text == "a\0b\n\n1"
+            found = "return session.data['x'], [message.text for message in session.history]"
+            second = client.chat("workbench", found, session_id=first.session_id)
+            assert ast.literal_eval(second.text) == ([None, "a\0b"], [odd, "a\ufffdb", "1"])
+            assert [line.message for line in of_turn(client, first.request_id, 1)] == ["a\ufffdb"]
+        assert gateway.stop() == 0
+    finally:
+        gateway.kill()
+    assert "Traceback" not in gateway.log()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -58,10 +59,9 @@ class Cgroup:
         return False
 
     def remove(self) -> None:
-        """Remove it. One that still has processes is left for the next start to sweep."""
+        """End what is still in it, and remove it. What does not end at once is left for the next start to sweep."""
         for folder in set(self._folders.values()):
-            with suppress(OSError):
-                folder.rmdir()
+            _remove(folder)
 
 
 class Cgroups:
@@ -98,8 +98,8 @@ class Cgroups:
     def close(self) -> None:
         """Remove the folders that held the groups."""
         for base in set(self._bases.values()):
-            with suppress(OSError):
-                base.rmdir()
+            for group in [*base.glob("*/"), base]:
+                _remove(group)
 
 
 def _settings_v2(memory: int, cpu: float, pids: int) -> Settings:
@@ -176,9 +176,16 @@ def _sweep(top: Path) -> None:
     """Remove the groups of gateways that were killed. Others may be at it too."""
     for base in list(top.glob("capsule-[0-9]*")):
         if not Path("/proc", base.name.partition("-")[2]).exists():
-            with suppress(OSError):
-                for group in [*base.glob("*/"), base]:
-                    group.rmdir()
+            for group in [*base.glob("*/"), base]:
+                _remove(group)
+
+
+def _remove(group: Path) -> None:
+    with suppress(OSError):
+        for pid in (group / "cgroup.procs").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+    with suppress(OSError):
+        group.rmdir()
 
 
 def _own_groups() -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from cpsl.engine.protocol import AppBroken, Place
+from cpsl.engine.protocol import AppBroken, Place, RuntimeLost
 
 CRASHES = 5
 WINDOW_SECONDS = 60.0
@@ -36,7 +36,7 @@ class Health:
             await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2 ** (recent - 2))
         try:
             yield
-        except AppBroken:
+        except (AppBroken, RuntimeLost):
             self.crashed(place)
             raise
 

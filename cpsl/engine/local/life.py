@@ -63,9 +63,7 @@ class Life:
     def kill(self) -> None:
         """End the process now, and with it all that it has started."""
         if self._pidfd >= 0:
-            with suppress(ProcessLookupError, PermissionError):
-                if self.pid:
-                    os.killpg(self.pid, signal.SIGKILL)  # without a sandbox it leads a group; in one all end with it
+            end_group(self.pid)
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         elif not self.ended.is_set():
@@ -99,6 +97,7 @@ class Life:
 
     def _end(self) -> None:
         if self._pidfd >= 0:
+            end_group(self.pid)
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
@@ -108,6 +107,13 @@ class Life:
         self._line.close()
         self.announced.set()
         self.ended.set()
+
+
+def end_group(pid: int) -> None:
+    """End the group of processes that ``pid`` leads: without a sandbox, what an app has started. In one, all end so."""
+    with suppress(ProcessLookupError, PermissionError):
+        if pid:
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _pid_of(pidfd: int) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 import msgspec
 
@@ -46,10 +47,10 @@ def _decoded(body: bytes) -> frames.ToGateway:
 
 
 def _plain(frame: frames.ToGateway) -> frames.ToGateway:
-    """The frame without what msgpack can say and JSON cannot: times, bytes, keys that are no text."""
+    """The frame without what msgpack can say and JSON cannot: times, bytes, NaN, keys that are no text."""
     match frame:
         case frames.TurnEnded(data=dict()):
-            frame.data = msgspec.to_builtins(frame.data, str_keys=True)
+            frame.data = _as_json(frame.data)
         case frames.TurnEvents():
             frame.events = [_plain_event(event) for event in frame.events]
     return frame
@@ -58,4 +59,9 @@ def _plain(frame: frames.ToGateway) -> frames.ToGateway:
 def _plain_event(event: AppEvent) -> AppEvent:
     if not isinstance(event, Block):
         return event
-    return Block(event.id, event.block_type, msgspec.to_builtins(event.payload, str_keys=True))
+    return Block(event.id, event.block_type, _as_json(event.payload))
+
+
+def _as_json(value: dict[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
+    return plain

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from cpsl.engine.local.cgroups import Cgroup, Cgroups
-from cpsl.engine.local.life import Ends
+from cpsl.engine.local.life import Ends, end_group
 from cpsl.engine.local.link import Link
 from cpsl.engine.local.output import LogGate
 from cpsl.engine.local.process import RuntimeProcess, app_broken, ending, start_timeout
@@ -192,6 +192,7 @@ class Zygote:
 
     async def _wait(self, cgroup: Cgroup) -> None:
         await self._process.wait()
+        end_group(self._process.pid)
         cgroup.remove()
         self.ended.set()
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Row
+from sqlalchemy.exc import IntegrityError
 
 from cpsl.errors import InvalidRequest, NotFound, TooLarge
 from cpsl.gateway.accounts.service import Actor
@@ -25,6 +27,8 @@ from cpsl.wire.events import Error, PromptClosed, Started, encode
 from cpsl.wire.frames import AppUser
 from cpsl.wire.ids import new_id
 from cpsl.wire.turns import MAX_TEXT_BYTES, ChatRequest, Turn
+
+T = TypeVar("T")
 
 
 class Turns:
@@ -43,7 +47,7 @@ class Turns:
         kind, subject, email = ("account", actor.account_id, actor.email) if actor else ("anonymous", "", None)
         key = (app_id, f"{kind}/{subject}")
         if key not in self._users:
-            self._users[key] = await self._db.write(
+            self._users[key] = await self._write(
                 lambda connection: store.app_user(connection, app_id, kind, subject, email)
             )
         return AppUser(self._users[key], email, authenticated=actor is not None)
@@ -102,8 +106,15 @@ class Turns:
         for row in await self._db.read(_unfinished):
             await self._recover(row)
 
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        """Write rows of an app. Raises NotFound when it was deleted since it was looked up."""
+        try:
+            return await self._db.write(work)
+        except IntegrityError as error:
+            raise NotFound("the app was deleted", code="app_not_found") from error
+
     async def _accept(self, new: store.NewTurn, version: VersionRef, user: AppUser) -> TurnLog:
-        turn_id, session_id, found = await self._db.write(lambda connection: self._begin(connection, new, version))
+        turn_id, session_id, found = await self._write(lambda connection: self._begin(connection, new, version))
         if found is None:
             return await self.log_of(turn_id)
         log = TurnLog.restored(self._db, turn_id, session_id, [Entry(1, "started", _started(new, session_id))])
