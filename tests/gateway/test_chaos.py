@@ -75,7 +75,7 @@ class Chaos:
 
 def talk(gateway: GatewayProcess, token: str, stop: threading.Event) -> list[tuple[str, str]]:
     """Say one thing after another; what was said, with the answer or the code of the error."""
-    heard = []
+    heard: list[tuple[str, str]] = []
     with gateway.client(token) as client:
         while not stop.is_set():
             said = f"message {len(heard)} of {token[-6:]}"
