@@ -43,7 +43,9 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False,
     lines: Annotated[
         int | None,
-        typer.Option("--lines", "-n", metavar="N", help="How many to begin with (100; all, with --since).", min=1),
+        typer.Option(
+            "--lines", "-n", metavar="N", help="How many to begin with, at most 10000 (100; all, with --since).", min=1
+        ),
     ] = None,
     since: Annotated[str | None, _option("Not older than 30s, 10m, 2h, 1d, or a time.", "TIME", "--since")] = None,
     session: Annotated[str | None, _option("Only of this conversation.", "ID", "--session")] = None,

@@ -45,7 +45,10 @@ def serve(
     """
     from capsule_cli.serving import Report, Serving
     from cpsl.wire.apps import Development
+    from cpsl.wire.names import check_resource_name
 
+    for name in channel:
+        check_resource_name(name, "channel")  # no save can mend the command
     place = split(entry, hint="Like: capsule serve app.py:app")
     report = Report(json=json)
     output.end_with_reader()

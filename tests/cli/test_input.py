@@ -52,6 +52,13 @@ def test_entry_points_that_cannot_be(capsule: Run, entry: str, code: int, told: 
     assert told in done.stderr
 
 
+def test_a_channel_to_serve_on_must_have_a_name(capsule: Run) -> None:
+    """No save of a file can mend the command, so it does not wait for one."""
+    done = capsule("serve", "app.py:app", "--channel", "no name", env=FAKE)
+    assert done.returncode == 2
+    assert "cannot name a channel" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["app", "fs", "channel"])
 def test_deletes_do_not_ask_without_a_terminal(capsule: Run, name: str) -> None:
     done = capsule(name, "delete", "x", env=FAKE)
