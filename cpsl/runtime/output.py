@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from cpsl.app.session import current_session
@@ -24,6 +25,7 @@ MAX_LINE_BYTES = 1024 * 1024
 
 Send = Callable[[LogRecord], None]
 _STREAMS = ((1, "stdout"), (2, "stderr"))
+_LEVELS = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"))
 
 
 class Lines(io.RawIOBase):
@@ -45,6 +47,7 @@ class Lines(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         request_id, session_id = _turn()
+        level = _level_of(sys._getframe(1))
         with self._lock:
             partial = self._partial.setdefault(request_id, bytearray())
             partial += data
@@ -55,7 +58,7 @@ class Lines(io.RawIOBase):
             if not rest:
                 del self._partial[request_id]
         for line in lines:
-            self._tell(line, request_id, session_id)
+            self._tell(line, request_id, session_id, level)
         return len(data)
 
     def flush(self) -> None:
@@ -74,11 +77,11 @@ class Lines(io.RawIOBase):
         if partial:
             self._tell(bytes(partial), request_id, session_id)
 
-    def _tell(self, line: bytes, request_id: str, session_id: str) -> None:
+    def _tell(self, line: bytes, request_id: str, session_id: str, level: str = "info") -> None:
         text = line.decode("utf-8", "backslashreplace").rstrip("\r")
         for start in range(0, len(text) or 1, MAX_LINE_BYTES):
             part = text[start : start + MAX_LINE_BYTES]
-            self._send(LogRecord(part, time.time(), "info", self._stream, session_id, request_id))
+            self._send(LogRecord(part, time.time(), level, self._stream, session_id, request_id))
 
 
 class LogHandler(logging.Handler):
@@ -96,7 +99,7 @@ class LogHandler(logging.Handler):
             self.handleError(record)
             return
         request_id, session_id = _turn()
-        level = record.levelname.lower()
+        level = _level(record)
         self._send_record(LogRecord(text, record.created, level, "stderr", session_id, request_id))
 
 
@@ -148,6 +151,18 @@ def _text(lines: Lines) -> io.TextIOWrapper:
     # RawIOBase is what TextIOWrapper really needs; its type asks for a buffer that adds nothing here.
     buffer: Any = lines
     return io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
+
+
+def _level_of(writer: FrameType) -> str:
+    """The level of what is written: of the record, where a handler that the app has configured writes one."""
+    if writer.f_code is logging.StreamHandler.emit.__code__:
+        return _level(writer.f_locals["record"])
+    return "info"
+
+
+def _level(record: logging.LogRecord) -> str:
+    """Apps may have levels of their own: one counts as the next lower one that everybody knows."""
+    return next((name for number, name in _LEVELS if record.levelno >= number), "debug")
 
 
 def _turn() -> tuple[str, str]:

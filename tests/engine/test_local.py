@@ -329,3 +329,32 @@ def test_an_app_that_does_not_come_up_in_time_is_stopped(drive: Drive) -> None:
         assert caught.value.code == "start_timeout"
 
     drive(steps, before="import time\ntime.sleep(60)\n", start_timeout=1.0)
+
+
+LOGGING = """
+import logging
+logging.basicConfig(level=logging.DEBUG, format="%(name)s|%(message)s")
+logging.addLevelName(25, "NOTICE")
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "level", "message"),
+    [
+        ("logging.warning('root')", "warning", "root|root"),
+        ("logging.getLogger('mine').debug('deep')", "debug", "mine|deep"),
+        ("logging.getLogger('mine').log(25, 'own')", "info", "mine|own"),
+        ("logging.getLogger('mine').critical('worst')", "critical", "mine|worst"),
+        ("print('mine|said')", "info", "mine|said"),
+        ("print('mine|said', file=sys.stderr)", "info", "mine|said"),
+    ],
+)
+def test_what_an_app_logs_by_its_own_handlers_keeps_its_level(
+    drive: Drive, call: str, level: str, message: str
+) -> None:
+    async def steps(bench: Bench) -> None:
+        await bench.turn(call)
+        (record,) = [record for _, record in bench.logs if record.message == message]
+        assert record.level == level
+
+    drive(steps, before=LOGGING)
