@@ -13,7 +13,7 @@ from capsule_cli.connect import closing
 from capsule_cli.talk import answers
 from capsule_cli.talk.interrupts import Interrupts
 from capsule_cli.talk.screen import Screen
-from cpsl.errors import CapsuleError, PromptRequired
+from cpsl.errors import AppError, CapsuleError, PromptRequired
 from cpsl.wire.events import Block, Chunk, Event, Prompt, PromptClosed, Reply, Started, Status
 
 if TYPE_CHECKING:
@@ -72,13 +72,20 @@ class Turn:
             with self._interrupts, closing(stream) as chunks:
                 for chunk in chunks:
                     self._take(chunk)
-        except CapsuleError:
+        except CapsuleError as error:
             if not self._interrupts.cancelled:
+                self._add_next_step(error)
                 raise
         finally:
             self._screen.end_line()
         self.answer.cancelled = self._interrupts.cancelled
         return self.answer
+
+    def _add_next_step(self, error: CapsuleError) -> None:
+        """Where the app failed, what it says of it is in its log."""
+        if isinstance(error, AppError) and not error.hint:
+            turn = f" --turn {error.request_id}" if error.request_id else ""
+            error.hint = f"What it says of it: capsule logs {self._app}{turn}"
 
     def _take(self, chunk: StreamChunk) -> None:
         event = _typed(chunk)

@@ -69,5 +69,5 @@ class Health:
         return AppBroken(
             f"the app has crashed {CRASHES} times within a minute and is not restarted for {wait:.0f} seconds",
             code="app_unhealthy",
-            hint="See why with: capsule logs APP. A new deploy begins anew.",
+            hint="Its log says why. A new deploy begins anew.",
         )
