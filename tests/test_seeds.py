@@ -62,7 +62,7 @@ def test_a_script_runs_with_its_own_token_where_nothing_is_configured(
 def test_channels_integrations_and_secrets_together(gateway: GatewayProcess) -> None:
     """What the app names must be there before it can be deployed; a data handler sees what its user has connected."""
     with gateway.client() as client:
-        with pytest.raises(cpsl.DeployFailed) as caught:
+        with pytest.raises(cpsl.NotFound) as caught:
             gateway.deploy(APPS / "mailbox.py")
         assert caught.value.code == "missing_resources"
         keys = ("MAILBOX_KEY", "GOOGLE_OAUTH_CLIENT_ID", "GOOGLE_OAUTH_CLIENT_SECRET")

@@ -134,7 +134,7 @@ def test_a_message_to_an_app_that_is_being_deleted_is_no_failure_of_the_gateway(
 
     with ThreadPoolExecutor(USERS) as pool, own_gateway.client() as client:
         talking = pool.map(talk_to_it, range(USERS))
-        for _ in range(4):
+        for _ in range(2):
             own_gateway.deploy(file)
             stop.wait(0.2)
             client.apps.delete("gone")

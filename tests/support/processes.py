@@ -45,9 +45,9 @@ def command(pid: int) -> bytes:
 
 
 def are_gone(pids: Iterable[int]) -> bool:
-    """Whether none of these processes lives, after a moment to end in."""
+    """Whether none of these processes lives, after a moment to end in. One that nobody has reaped yet is gone."""
     left = set(pids)
-    return eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
+    return eventually(lambda: not any(_state(pid) not in ("", "Z") for pid in left))
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 5) -> bool:
@@ -56,6 +56,13 @@ def eventually(holds: Callable[[], bool], seconds: float = 5) -> bool:
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.05)
     return holds()
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def _parent(pid: int) -> int:
