@@ -13,6 +13,11 @@ from tests.support.gateway import GatewayProcess, running_gateway
 collect_ignore = ["apps", "seeds"]  # what tests deploy and run, not tests
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: most of the time tests wait for the processes that they have started."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
