@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
+from cpsl.engine.local.share import Share
 from cpsl.engine.protocol import OnLog
 from cpsl.wire.frames import LogRecord
 
@@ -17,6 +19,7 @@ _LAST_CHARACTERS = 64 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 """A longer line comes in pieces."""
 _SHORT_LINE = 4096
+_READ_BYTES = 8 * 1024
 
 
 class LogGate:
@@ -37,11 +40,16 @@ class LogGate:
         if self._credit < 0:
             await asyncio.sleep(-self._credit / _LINES_PER_SECOND)
 
-    async def read(self, pipe: asyncio.StreamReader, stream: str) -> None:
-        """Pass on the lines of a pipe until its end."""
-        async for line in _lines(pipe):
-            self._remember(line)
-            await self.pass_on([LogRecord(line, time.time(), "info", stream)])
+    async def read(self, pipe: int, stream: str) -> None:
+        """Pass on the lines of a pipe until its end. The descriptor is closed then, also when this is cancelled."""
+        share = Share()
+        async with aclosing(_lines(pipe)) as pieces:
+            async for lines in pieces:
+                began = time.perf_counter()
+                for line in lines:
+                    self._remember(line)
+                await self.pass_on([LogRecord(line, time.time(), "info", stream) for line in lines])
+                await share.spent(time.perf_counter() - began)
 
     def _remember(self, line: str) -> None:
         self.last_words.append(line)
@@ -54,23 +62,49 @@ def _cost(record: LogRecord) -> int:
     return 1 + len(record.message) // _SHORT_LINE
 
 
-async def reader_of(descriptor: int) -> asyncio.StreamReader:
-    """A reader of this end of a pipe, which closes it at the end."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(MAX_LINE_BYTES)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0))
-    return reader
+async def _lines(pipe: int) -> AsyncGenerator[list[str], None]:
+    """Lines of a pipe, as many as come at once; one that is longer than MAX_LINE_BYTES comes in pieces."""
+    rest = b""
+    async with aclosing(_pieces(pipe)) as pieces:
+        async for piece in pieces:
+            *lines, rest = (rest + piece).split(b"\n")
+            while len(rest) > MAX_LINE_BYTES:
+                lines.append(rest[:MAX_LINE_BYTES])
+                rest = rest[MAX_LINE_BYTES:]
+            yield [_text(line) for line in lines]
+    if rest:
+        yield [_text(rest)]
 
 
-async def _lines(pipe: asyncio.StreamReader) -> AsyncIterator[str]:
-    """Lines of a pipe; one that is longer than the buffer comes in pieces."""
-    while True:
-        try:
-            line = await pipe.readuntil(b"\n")
-        except asyncio.IncompleteReadError as rest:
-            line = rest.partial
-        except asyncio.LimitOverrunError as overrun:
-            line = await pipe.readexactly(overrun.consumed)
-        if not line:
-            return
-        yield line.decode(errors="replace").rstrip("\r\n")
+async def _pieces(pipe: int) -> AsyncGenerator[bytes, None]:
+    """What comes out of a pipe.
+
+    Not a transport of the loop: uvloop closes the descriptor of one twice, and the second time it may be that of a file
+    that another thread has just opened.
+    """
+    os.set_blocking(pipe, False)
+    try:
+        while True:
+            try:
+                piece = os.read(pipe, _READ_BYTES)
+            except BlockingIOError:
+                await _readable(pipe)
+                continue
+            if not piece:
+                return
+            yield piece
+    finally:
+        os.close(pipe)
+
+
+async def _readable(descriptor: int) -> None:
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\r")

@@ -13,7 +13,7 @@ from typing import Any
 from cpsl.engine.local.cgroups import Cgroup
 from cpsl.engine.local.life import Ends, Life
 from cpsl.engine.local.link import Link
-from cpsl.engine.local.output import LogGate, reader_of
+from cpsl.engine.local.output import LogGate
 from cpsl.engine.local.questions import Questions
 from cpsl.engine.protocol import Answer, AppBroken, DiskFull, OnEvents, OnLog, OutOfMemory, RuntimeLost
 from cpsl.wire import frames
@@ -53,7 +53,7 @@ class RuntimeProcess:
         runtime = cls(await Link.over(ends.link), Life(ends.life), cgroup, memory, answer, on_log)
         reading = [runtime._begin(runtime._read_link())]
         for descriptor, stream in ((ends.stdout, "stdout"), (ends.stderr, "stderr")):
-            reading.append(runtime._begin(runtime._gate.read(await reader_of(descriptor), stream)))
+            reading.append(runtime._begin(runtime._gate.read(descriptor, stream)))
         runtime._begin(runtime._wait(reading))
         return runtime
 

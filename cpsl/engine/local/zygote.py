@@ -15,7 +15,7 @@ from typing import Any
 from cpsl.engine.local.cgroups import Cgroup, Cgroups
 from cpsl.engine.local.life import Ends, end_group
 from cpsl.engine.local.link import Link
-from cpsl.engine.local.output import MAX_LINE_BYTES, LogGate
+from cpsl.engine.local.output import LogGate
 from cpsl.engine.local.process import RuntimeProcess, app_broken, ending, start_timeout
 from cpsl.engine.local.questions import Questions
 from cpsl.engine.protocol import Answer, AppBroken, OnLog, RuntimeLost
@@ -63,13 +63,13 @@ class Zygote:
         ours, theirs = socket.socketpair()
         hung_up, lifeline = os.pipe()
         with theirs:
-            process = await _spawn(theirs.fileno(), hung_up)
+            process, output = await _spawn(theirs.fileno(), hung_up)
         os.close(hung_up)
         cgroup = cgroups.create(f"zygote-{next(_numbers)}", memory=_IMPORT_MEMORY, cpu=0, pids=2 * _MOST_PROCESSES)
         with suppress(OSError):
             cgroup.add(process.pid)
         zygote = cls(process, await Link.over(ours), lifeline, start, cgroups)
-        zygote._watch(LogGate(on_log), answer, cgroup)
+        zygote._watch(LogGate(on_log), output, answer, cgroup)
         zygote._link.send(start)
         zygote._link.send(start)  # the second is for the process that the first one starts
         try:
@@ -140,12 +140,9 @@ class Zygote:
             self._process.kill()
         await self.ended.wait()
 
-    def _watch(self, gate: LogGate, answer: Answer, cgroup: Cgroup) -> None:
-        stdout, stderr = self._process.stdout, self._process.stderr
-        assert stdout is not None
-        assert stderr is not None
-        self._keep(gate.read(stdout, "stdout"))
-        self._keep(gate.read(stderr, "stderr"))
+    def _watch(self, gate: LogGate, output: tuple[int, int], answer: Answer, cgroup: Cgroup) -> None:
+        for pipe, stream in zip(output, ("stdout", "stderr"), strict=True):
+            self._keep(gate.read(pipe, stream))
         self._keep(self._read_link(gate, answer))
         self._keep(self._wait(cgroup))
 
@@ -197,16 +194,22 @@ class Zygote:
         self.ended.set()
 
 
-async def _spawn(link: int, lifeline: int) -> asyncio.subprocess.Process:
+async def _spawn(link: int, lifeline: int) -> tuple[asyncio.subprocess.Process, tuple[int, int]]:
+    """The launcher, and our ends of its standard output and error."""
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "cpsl.runtime", "--launch", "--fd", str(link), "--lifeline", str(lifeline)),
-        pass_fds=(link, lifeline),
-        env={"PATH": _PATH, "LANG": "C.UTF-8", **kept},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=MAX_LINE_BYTES,
-        cwd="/",
-        start_new_session=True,
-    )
+    (stdout, their_stdout), (stderr, their_stderr) = os.pipe(), os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "cpsl.runtime", "--launch", "--fd", str(link), "--lifeline", str(lifeline)),
+            pass_fds=(link, lifeline),
+            env={"PATH": _PATH, "LANG": "C.UTF-8", **kept},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=their_stdout,
+            stderr=their_stderr,
+            cwd="/",
+            start_new_session=True,
+        )
+    finally:
+        os.close(their_stdout)
+        os.close(their_stderr)
+    return process, (stdout, stderr)
