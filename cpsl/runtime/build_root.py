@@ -11,23 +11,15 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from cpsl.runtime import kernel, mounts, overlays, sandbox
-from cpsl.runtime.sandbox import Bind
+from cpsl.runtime import kernel, mounts, overlays, sandbox, shown
+from cpsl.runtime.shown import Bind
 from cpsl.runtime.unpack import unpack
 from cpsl.wire.builds import VENV, BuildPlan
 
 HOME = "/home/build"
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_CONFIGURATION = (
-    "alternatives", "ca-certificates", "fonts", "gai.conf", "host.conf", "hosts", "ld.so.conf", "ld.so.conf.d",
-    "localtime", "mime.types", "nsswitch.conf", "os-release", "pki/ca-trust", "pki/tls/certs", "pki/tls/cert.pem",
-    "protocols", "resolv.conf", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
-)  # fmt: skip
 _LOADER_CACHE = "/etc/ld.so.cache"
 _OWN = ("/etc", "/opt", "/srv", "/var")
 _ACCOUNTS = {"passwd": f"root:x:0:0::{HOME}:/bin/sh\n", "group": "root:x:0:\n"}
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _WHOLE = "/run/build/image"
 _NEW = "/tmp"  # noqa: S108 - only a place to build the root at, seen by nobody else; every Linux has it
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a fresh one of the build's own
@@ -48,7 +40,7 @@ class BuildRoot:
         self._folder = plan.folder
         self._layers = f"{plan.folder}/root"
         self._made: list[str] = []
-        folders = [f"/etc/{name}" for name in _CONFIGURATION if os.path.isdir(f"/etc/{name}")]
+        folders = [bind.target for bind in shown.configuration() if os.path.isdir(bind.source)]
         self._laid_over = ["/usr", *folders] if plan.changes_system else []
         self._ours = {path for path in self._laid_over if self._can_be_ours(os.path.realpath(path))}
         self._binds: list[Bind] = []
@@ -135,21 +127,20 @@ class BuildRoot:
 
     def _all_binds(self) -> Iterator[Bind]:
         """Outer ones first."""
-        for path in _SYSTEM:
-            if os.path.isdir(path) and not os.path.islink(path):
-                yield Bind(path, path, owned=path in self._ours)
+        yield from map(self._maybe_ours, shown.system())
         if self._plan.changes_system:
             yield self._own("", _WHOLE)
             yield from (self._own(f"root{top}", top) for top in _OWN)
-        elif os.path.exists(_LOADER_CACHE):
-            yield Bind(_LOADER_CACHE, _LOADER_CACHE)
         yield from (self._own("scratch/tmp", "/tmp"), self._own("scratch/home", HOME), self._own("venv", VENV))  # noqa: S108
-        for name in _CONFIGURATION:
-            if os.path.exists(f"/etc/{name}"):
-                yield Bind(os.path.realpath(f"/etc/{name}"), f"/etc/{name}", owned=f"/etc/{name}" in self._ours)
+        for bind in shown.configuration():
+            if bind.target != _LOADER_CACHE or not self._plan.changes_system:  # else the image has its own
+                yield self._maybe_ours(bind)
         yield from (Bind(f"{self._folder}/scratch/{name}", f"/etc/{name}", owned=True) for name in _ACCOUNTS)
-        yield from (Bind(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES if os.path.exists(f"/dev/{name}"))
+        yield from shown.devices()
         yield from (Bind(bind.source, bind.target, owned=True) for bind in self._plan.binds)
+
+    def _maybe_ours(self, bind: Bind) -> Bind:
+        return Bind(bind.source, bind.target, owned=bind.target in self._ours)
 
     def _own(self, name: str, target: str) -> Bind:
         return Bind(f"{self._folder}/{name}".rstrip("/"), target, read_only=False, owned=True)
@@ -158,15 +149,7 @@ class BuildRoot:
 
     def build(self, trees: Iterable[int]) -> None:
         """Put the root together, all but what needs the process to be the first of its namespace. Raises OSError."""
-        kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-        mounts.tmpfs(_NEW, "0755")
-        for path in _SYSTEM:
-            if os.path.islink(path):
-                os.symlink(os.readlink(path), _NEW + path)
-        for bind, tree in zip(self._binds, trees, strict=True):
-            mounts.attach(tree, _NEW + bind.target)
-        for name, target in _LINKS.items():
-            os.symlink(target, f"{_NEW}/dev/{name}")
+        shown.put_together(_NEW, self._binds, trees)
         for path in (_SHARED_MEMORY, "/proc"):
             os.mkdir(_NEW + path)
         mounts.tmpfs(_NEW + _SHARED_MEMORY, "1777", _SHARED_MEMORY_BYTES)

@@ -18,7 +18,8 @@ from pathlib import Path
 import msgspec
 
 from cpsl.errors import DeployFailed
-from cpsl.runtime import kernel, mounts, overlays
+from cpsl.runtime import kernel, mounts, overlays, shown
+from cpsl.runtime.shown import Bind
 from cpsl.wire.builds import VENV
 from cpsl.wire.frames import Mount, Start
 
@@ -31,37 +32,11 @@ ENVIRONMENT = VENV
 _IMAGE = "/opt/capsule/image"
 SCRATCH_BYTES = 256 * 1024 * 1024
 """How much fits into each of /tmp, the home folder and /dev/shm: they lie in memory."""
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_CONFIGURATION = (
-    "alternatives", "ca-certificates", "fonts", "gai.conf", "host.conf", "hosts", "ld.so.cache", "ld.so.conf",
-    "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "os-release", "pki/ca-trust", "pki/tls/cert.pem",
-    "pki/tls/certs", "protocols", "resolv.conf", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
-)  # fmt: skip
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _NEW = "/tmp"  # noqa: S108 - only a place to build the root at, seen by nobody else; every Linux has it
 _NOT_MAPPED = (
     "its file system cannot show another owner (ext4, xfs, btrfs and tmpfs can);"
     " keep the gateway's data on another, or run the gateway as another user than root"
 )
-_HIDDEN = kernel.ATTR_NOSUID | kernel.ATTR_NODEV
-
-
-@dataclass(frozen=True)
-class Bind:
-    """What lies at ``source`` outside will be at ``target`` inside. ``owned``: it belongs to whoever runs the app."""
-
-    source: str
-    target: str
-    read_only: bool = True
-    owned: bool = False
-
-    @property
-    def attributes(self) -> int:
-        """What is forbidden on the mount."""
-        if self.source.startswith("/dev/"):
-            return kernel.ATTR_NOSUID
-        return _HIDDEN | (kernel.ATTR_RDONLY if self.read_only else 0)
 
 
 @dataclass(frozen=True)
@@ -69,7 +44,6 @@ class Plan:
     """All that the new root will have. Sources are real paths, without links on the way. ``image``: what it brings."""
 
     binds: list[Bind]
-    links: dict[str, str]
     image: set[str]
 
 
@@ -78,28 +52,11 @@ def plan(start: Start) -> Plan:
 
     Raises DeployFailed (``mount_missing``, ``code_missing``) when a folder behind it does not exist.
     """
-    links, system = _system()
-    binds = [*system, *_configuration(), *_devices(), *_python(), *_library(), _code(start.code_dir)]
+    machine = (*shown.system(), *shown.configuration(), *shown.devices())
+    binds = [*machine, *_python(), *_library(), _code(start.code_dir)]
     image = list(_image(start.image)) if start.image else []
     binds += [*image, *(_mounted(mount) for mount in start.mounts)]
-    return Plan(list(dict.fromkeys(binds)), links, {bind.target for bind in image})
-
-
-def _system() -> tuple[dict[str, str], list[Bind]]:
-    links = {path: os.readlink(path) for path in _SYSTEM if os.path.islink(path)}
-    folders = [path for path in _SYSTEM if os.path.isdir(path) and path not in links]
-    return links, [Bind(path, path) for path in folders]
-
-
-def _configuration() -> Iterator[Bind]:
-    for name in _CONFIGURATION:
-        source = os.path.realpath(f"/etc/{name}")
-        if os.path.exists(source):
-            yield Bind(source, f"/etc/{name}")
-
-
-def _devices() -> Iterator[Bind]:
-    return (Bind(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES if os.path.exists(f"/dev/{name}"))
+    return Plan(list(dict.fromkeys(binds)), {bind.target for bind in image})
 
 
 def _python() -> Iterator[Bind]:
@@ -155,15 +112,7 @@ def _tree(bind: Bind, userns: int | None) -> int:
 
 def build(plan: Plan, trees: Iterable[int]) -> None:
     """Make the new root, all but ``/proc``. The process needs a mount namespace in which it may do so."""
-    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    mounts.tmpfs(_NEW, "0755")
-    for link, target in plan.links.items():
-        os.symlink(target, _NEW + link)
-    for name, target in _LINKS.items():
-        _make_folder("/dev")
-        os.symlink(target, f"{_NEW}/dev/{name}")
-    for bind, tree in zip(plan.binds, trees, strict=True):
-        mounts.attach(tree, _NEW + bind.target)
+    shown.put_together(_NEW, plan.binds, trees)
     if ENVIRONMENT not in plan.image:
         _empty_environment()
     if _IMAGE in plan.image:

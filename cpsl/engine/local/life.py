@@ -14,8 +14,6 @@ import socket
 from contextlib import suppress
 from typing import NamedTuple
 
-_READ_BYTES = 256 * 1024
-
 
 class Ends(NamedTuple):
     """The descriptors of one runtime: ours, and those that it gets, in the order of ``frames.Fork``."""

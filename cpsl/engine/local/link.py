@@ -14,7 +14,8 @@ from cpsl.engine.local.received import received
 from cpsl.engine.local.share import Share
 from cpsl.wire.frames import FrameBuffer, ToGateway, ToRuntime, encode
 
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
+_BUFFER_BYTES = 256 * 1024
 _FRAMES_AT_ONCE = 100
 
 
@@ -30,7 +31,7 @@ class Link:
     async def over(cls, end: socket.socket) -> Link:
         """A link over this end of a connected socket."""
         end.setblocking(False)
-        reader, writer = await asyncio.open_unix_connection(sock=end, limit=_READ_BYTES)
+        reader, writer = await asyncio.open_unix_connection(sock=end, limit=_BUFFER_BYTES)
         return cls(end, reader, writer)
 
     def send(self, frame: ToRuntime) -> None:
@@ -73,6 +74,6 @@ class Link:
 
     async def _read(self) -> bytes:
         try:
-            return await self._reader.read(_READ_BYTES // 4)
+            return await self._reader.read(_READ_BYTES)
         except (ConnectionError, OSError):
             return b""

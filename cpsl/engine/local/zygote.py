@@ -37,9 +37,7 @@ class Zygote:
     is when one was last asked for (``time.monotonic``).
     """
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, link: Link, lifeline: int, start: frames.Start, cgroups: Cgroups
-    ) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, link: Link, lifeline: int, cgroups: Cgroups) -> None:
         self.ended = asyncio.Event()
         self.unused = asyncio.Event()
         self.unused.set()
@@ -49,7 +47,6 @@ class Zygote:
         self._process = process
         self._link = link
         self._lifeline = lifeline
-        self._start = start
         self._cgroups = cgroups
         self._ready: asyncio.Future[frames.Ready] = asyncio.get_running_loop().create_future()
         self._forking = asyncio.Semaphore(_AT_ONCE)
@@ -68,7 +65,7 @@ class Zygote:
         cgroup = cgroups.create(f"zygote-{next(_numbers)}", memory=_IMPORT_MEMORY, cpu=0, pids=2 * _MOST_PROCESSES)
         with suppress(OSError):
             cgroup.add(process.pid)
-        zygote = cls(process, await Link.over(ours), lifeline, start, cgroups)
+        zygote = cls(process, await Link.over(ours), lifeline, cgroups)
         zygote._watch(LogGate(on_log), output, answer, cgroup)
         zygote._link.send(start)
         zygote._link.send(start)  # the second is for the process that the first one starts
