@@ -8,7 +8,8 @@ from __future__ import annotations
 from builtins import list as _list
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 
-from cpsl.client import calls, flows, streams
+from cpsl.client import calls, flows, streams, transfers
+from cpsl.client.bodies import Progress
 from cpsl.client.drivers import AsyncDriver
 from cpsl.client.operations import Readable
 from cpsl.client.types import StreamChunk
@@ -66,22 +67,46 @@ class FileSystems(_Noun):
         """Delete one with all its files. Raises Conflict (``in_use``) while an app mounts it."""
         await self._driver.run(flows.call(self._gateway, calls.delete_filesystem(name)))
 
-    async def entries(self, name: str, path: str = "/") -> _list[resources.Entry]:
-        """What the folder ``path`` holds."""
-        return (await self._driver.run(flows.call(self._gateway, calls.entries(name, path)))).entries
+    async def entries(
+        self, name: str, path: str = "/", limit: int | None = None, after: str = ""
+    ) -> _list[resources.Entry]:
+        """What the folder ``path`` holds, by name; with ``limit`` at most so many, those behind the name ``after``."""
+        return (await self._driver.run(flows.call(self._gateway, calls.entries(name, path, limit, after)))).entries
 
-    async def upload(self, name: str, path: str, content: Content, overwrite: bool = False) -> resources.Stored:
-        """Store a file, however large. Raises Conflict (``file_exists``) unless ``overwrite``."""
-        wanted = calls.upload(name, path, content, overwrite)
-        return await self._driver.run(flows.call(self._gateway, wanted))
+    async def stat(self, name: str, path: str, digest: bool = False) -> resources.FileInfo:
+        """A file or folder; with ``digest`` its SHA-256 as well. Raises NotFound."""
+        return await self._driver.run(flows.call(self._gateway, calls.stat(name, path, digest)))
 
-    def download(self, name: str, path: str) -> AsyncIterator[bytes]:
-        """The bytes of a file, as they come. Raises NotFound when the first are asked for."""
-        return self._driver.iterate(flows.download(self._gateway, calls.download(name, path)))
+    async def upload(
+        self, name: str, path: str, content: Content, overwrite: bool = False, progress: Progress | None = None
+    ) -> resources.Stored:
+        """Store a file, however large, whole or not at all. Raises Conflict (``file_exists``) unless ``overwrite``.
 
-    async def delete_file(self, name: str, path: str) -> None:
-        """Delete a file or folder. Raises NotFound."""
-        await self._driver.run(flows.call(self._gateway, calls.delete_file(name, path)))
+        What is open as a file survives cut connections, and is taken up where it stopped by a later call with the
+        same file. ``progress`` is called with the number of bytes sent so far.
+        """
+        wanted = transfers.upload(self._gateway, name, path, content, overwrite, progress)
+        return await self._driver.run(wanted)
+
+    def download(self, name: str, path: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of a file from ``offset``, at most ``length``, as they come. Survives cut connections.
+
+        Raises NotFound when the first are asked for; GatewayError (``digest_mismatch``) behind the last of a whole
+        file that is not what the gateway holds.
+        """
+        return self._driver.iterate(transfers.download(self._gateway, name, path, offset, length))
+
+    async def delete_file(self, name: str, path: str, recursive: bool = False) -> None:
+        """Delete a file or an empty folder; with ``recursive`` a folder with all in it. Raises NotFound."""
+        await self._driver.run(flows.call(self._gateway, calls.delete_file(name, path, recursive)))
+
+    async def make_folder(self, name: str, path: str) -> None:
+        """Make a folder and those above it, unless they are there. Raises Conflict (``file_exists``) for a file."""
+        await self._driver.run(flows.call(self._gateway, calls.make_folder(name, path)))
+
+    async def move_file(self, name: str, source: str, target: str, overwrite: bool = False) -> None:
+        """Give a file or folder another path. Raises NotFound, Conflict (``file_exists``) unless ``overwrite``."""
+        await self._driver.run(flows.call(self._gateway, calls.move_file(name, source, target, overwrite)))
 
 
 class Channels(_Noun):

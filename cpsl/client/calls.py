@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -197,28 +200,94 @@ def delete_filesystem(name: str) -> Call[None]:
     return _delete(f"/fs/{segment(name)}")
 
 
-def entries(name: str, path: str) -> Call[resources.EntryList]:
-    """What a folder holds."""
-    return _get(f"/fs/{segment(name)}/list", resources.EntryList, {"path": path})
+def entries(name: str, path: str, limit: int | None, after: str) -> Call[resources.EntryList]:
+    """What a folder holds, or a page of it."""
+    query = {"path": path} | ({} if limit is None else {"limit": str(limit)}) | ({"after": after} if after else {})
+    return _get(f"/fs/{segment(name)}/list", resources.EntryList, query)
 
 
-def upload(name: str, path: str, content: Any, overwrite: bool) -> Call[resources.Stored]:
-    """Store a file. What is a stream can be sent only once."""
+def stat(name: str, path: str, digest: bool) -> Call[resources.FileInfo]:
+    """A file or folder."""
+    query = {"path": path} | ({"digest": "true"} if digest else {})
+    wanted = _get(f"/fs/{segment(name)}/stat", resources.FileInfo, query)
+    # The gateway may have to read all of a file for it.
+    return replace(wanted, request=replace(wanted.request, silence=600.0)) if digest else wanted
+
+
+def upload(name: str, path: str, content: bytes, overwrite: bool) -> Call[resources.Stored]:
+    """Store a small file at once."""
     query = {"path": path} | ({"overwrite": "true"} if overwrite else {})
-    whole = isinstance(content, bytes)
-    request = Request("PUT", f"/fs/{segment(name)}/content", query, content, BYTES, repeatable=whole and overwrite)
+    headers = BYTES | {"Repr-Digest": repr_digest(sha256(content).digest())}
+    request = Request("PUT", f"/fs/{segment(name)}/content", query, content, headers, repeatable=overwrite)
     return Call(request, msgspec.json.Decoder(resources.Stored).decode)
 
 
-def download(name: str, path: str) -> Request:
-    """A file's bytes."""
-    accept = {"Accept": "*/*", "Accept-Encoding": "identity"}
-    return Request("GET", f"/fs/{segment(name)}/content", {"path": path}, headers=accept, repeatable=True)
+def begin_upload(name: str, path: str, overwrite: bool, length: int | None, key: str) -> Call[resources.Upload]:
+    """An upload that can be taken up again; the same one for the same key."""
+    query = {"path": path} | ({"overwrite": "true"} if overwrite else {})
+    told = {} if length is None else {"Upload-Length": str(length)}
+    headers = {"Upload-Complete": "?0", "Upload-Offset": "0", "Idempotency-Key": key} | told
+    request = Request("POST", f"/fs/{segment(name)}/uploads", query, b"", headers, repeatable=True)
+    return Call(request, msgspec.json.Decoder(resources.Upload).decode)
 
 
-def delete_file(name: str, path: str) -> Call[None]:
+def append_upload(name: str, upload: resources.Upload, content: Any) -> Request:
+    """The bytes from the offset that was reached."""
+    headers = _partial(upload.offset)
+    if upload.length is not None:
+        headers["Content-Length"] = str(upload.length - upload.offset)
+    return Request("PATCH", f"/fs/{segment(name)}/uploads/{segment(upload.id)}", {}, content, headers)
+
+
+def complete_upload(name: str, upload_id: str, length: int, digest: bytes) -> Call[resources.Stored]:
+    """Store what has come under its name, if it is what was sent. Twice is once."""
+    headers = _partial(length) | {"Upload-Complete": "?1", "Repr-Digest": repr_digest(digest)}
+    path = f"/fs/{segment(name)}/uploads/{segment(upload_id)}"
+    request = Request("PATCH", path, {}, b"", headers, repeatable=True, silence=600.0)
+    return Call(request, msgspec.json.Decoder(resources.Stored).decode)
+
+
+def drop_upload(name: str, upload_id: str) -> Call[None]:
+    """Forget an upload."""
+    return _delete(f"/fs/{segment(name)}/uploads/{segment(upload_id)}")
+
+
+def _partial(offset: int) -> dict[str, str]:
+    return {"Content-Type": "application/partial-upload", "Upload-Offset": str(offset), "Upload-Complete": "?0"}
+
+
+def repr_digest(digest: bytes) -> str:
+    """A SHA-256 as RFC 9530 writes it."""
+    return f"sha-256=:{b64encode(digest).decode()}:"
+
+
+def download(name: str, path: str, offset: int = 0, length: int | None = None, etag: str = "") -> Request:
+    """A file's bytes from ``offset``, at most ``length``; with ``etag`` only of that content."""
+    headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+    if offset or length is not None:
+        headers["Range"] = f"bytes={offset}-" + ("" if length is None else str(offset + length - 1))
+    if etag:
+        headers["If-Range"] = etag
+    return Request("GET", f"/fs/{segment(name)}/content", {"path": path}, headers=headers, repeatable=True)
+
+
+def delete_file(name: str, path: str, recursive: bool) -> Call[None]:
     """Delete a file or folder."""
-    return _delete(f"/fs/{segment(name)}/content", {"path": path})
+    query = {"path": path} | ({"recursive": "true"} if recursive else {})
+    return _delete(f"/fs/{segment(name)}/content", query)
+
+
+def make_folder(name: str, path: str) -> Call[None]:
+    """Make a folder."""
+    request = Request("POST", f"/fs/{segment(name)}/folders", {"path": path}, b"", repeatable=True)
+    return Call(request, lambda _: None)
+
+
+def move_file(name: str, source: str, target: str, overwrite: bool) -> Call[None]:
+    """Give a file or folder another path."""
+    wanted = resources.Move(source, target, overwrite)
+    request = Request("POST", f"/fs/{segment(name)}/move", content=body(wanted), headers=JSON)
+    return Call(request, lambda _: None)
 
 
 def channels() -> Call[resources.ChannelList]:

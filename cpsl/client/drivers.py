@@ -34,7 +34,7 @@ from cpsl.client.operations import (
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Longest answer that is read into memory; files and streams have no such limit."""
 
-_PIECE_BYTES = 64 * 1024
+_PIECE_BYTES = 1024 * 1024
 _CONNECT_SECONDS = 10.0
 
 

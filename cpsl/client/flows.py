@@ -1,4 +1,4 @@
-"""The client's protocol, without I/O: plain calls with retries, event streams that survive cuts, downloads.
+"""The client's protocol, without I/O: plain calls with retries, event streams that survive cuts.
 
 Each function is a generator of operations (``operations.py``); the drivers do them and send back what came.
 """
@@ -19,7 +19,6 @@ from cpsl.client.operations import (
     Call,
     Emit,
     Flow,
-    NextBytes,
     NextEvent,
     Open,
     Received,
@@ -75,25 +74,17 @@ def delay(attempt: int, asked: float | None = None) -> float:
 
 def call(gateway: Gateway, wanted: Call[T]) -> Flow[T]:
     """One request, repeated where that is safe; returns what its answer says. Raises CapsuleError."""
-    answer = yield from _asked(gateway, wanted.request, Send)
+    answer = yield from asked(gateway, wanted.request, Send)
     try:
         return wanted.read(answer.body)
     except wall.FOREIGN as error:
-        if _is_page(answer):
+        if is_page(answer):
             raise wall.not_a_gateway(gateway.url, "it answered with a web page", answer.status) from error
         raise wall.translated(error, gateway.url) from error
 
 
-def download(gateway: Gateway, request: Request) -> Flow[None]:
-    """Emits the bytes of a file as they come. A connection that is lost on the way raises; nothing is given twice."""
-    head = yield from _asked(gateway, request, Open)
-    if _is_page(head) and "content-disposition" not in head.headers:
-        raise wall.not_a_gateway(gateway.url, "it answered with a web page", head.status)
-    while (piece := (yield NextBytes())) is not None:
-        yield Emit(piece)
-
-
-def _asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]) -> Flow[Answer]:
+def asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]) -> Flow[Answer]:
+    """The answer to a request, repeated where that is safe. Raises the error that it tells of."""
     attempt, lost = 0, False
     while True:
         answer, error = yield from _attempt(gateway, request, operation)
@@ -128,7 +119,8 @@ def _retry_delay(
     return wait if wait <= _LONGEST_RETRY_AFTER_SECONDS else None
 
 
-def _is_page(answer: Answer) -> bool:
+def is_page(answer: Answer) -> bool:
+    """Whether it is a web page, which no answer of a gateway is."""
     return answer.headers.get("content-type", "").startswith("text/html")
 
 
@@ -191,7 +183,7 @@ class _Following(Generic[E]):
                 return
             if error.code == _ENDED_EARLY and self._subject.last == before and (yield from self._is_over()):
                 return
-            if not _is_cut(error):
+            if not is_cut(error):
                 raise error
             yield Sleep(self._spend(error, progress=self._subject.last > before))
 
@@ -284,7 +276,8 @@ def _read(subject: Subject[E], received: Received, number: int, gateway: Gateway
         raise wall.translated(error, gateway.url) from error
 
 
-def _is_cut(error: errors.CapsuleError) -> bool:
+def is_cut(error: errors.CapsuleError) -> bool:
+    """Whether what was cut off may be taken up again."""
     # On a stream a timeout means missed heartbeats: the other end is gone, the turn is not.
     if not isinstance(error, errors.ConnectionFailed | errors.GatewayError | errors.RateLimited):
         return False  # whatever its code: an app may name its own errors as it likes
@@ -309,7 +302,7 @@ def once(
     gateway: Gateway, request: Request, read: Callable[[Received], Any], ending: Callable[[Any], bool]
 ) -> Flow[None]:
     """Emits the events of a stream that cannot be resumed. Raises StreamCut if it ends before its end."""
-    yield from _asked(gateway, request, Open)
+    yield from asked(gateway, request, Open)
     while (received := (yield NextEvent())) is not None:
         if not received.data:
             continue

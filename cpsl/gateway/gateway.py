@@ -27,6 +27,7 @@ from cpsl.gateway.collections.service import Collections
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.migrate import migrate
 from cpsl.gateway.files.service import FileSystems, UserFiles
+from cpsl.gateway.files.uploads import Uploads
 from cpsl.gateway.integrations.service import Integrations
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
@@ -46,6 +47,7 @@ class Gateway:
         self.devices = Devices(self.db, self.accounts, settings.url)
         self.secrets = Secrets(self.db, self.accounts)
         self.filesystems = FileSystems(self.db, settings.data_dir / "fs")
+        self.uploads = Uploads(settings.data_dir / "uploads", settings.max_file_bytes)
         self.user_files = UserFiles(self.db, settings.data_dir / "files")
         self.channels = Channels(self.db, self.accounts)
         self.redactions = Redactions()
@@ -97,6 +99,7 @@ class Gateway:
         await self.accounts.set_up()
         await self.apps.sweep()
         await self.user_files.sweep()
+        await asyncio.to_thread(self.uploads.sweep)
         await self.turns.recover()
         self.retention.tidy()
         self.is_ready = True

@@ -125,7 +125,7 @@ def _server(gateway: Gateway, announcement: Announcement) -> _Server:
 def _make_folders(data_dir: Path) -> None:
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("fs", "files", "versions", "tmp"):
+        for name in ("fs", "files", "versions", "uploads", "tmp"):
             (data_dir / name).mkdir(exist_ok=True)
         if not os.access(data_dir, os.W_OK):
             raise PermissionError(13, "not writable", str(data_dir))

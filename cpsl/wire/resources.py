@@ -84,17 +84,53 @@ class Entry(msgspec.Struct):
     modified_at: float
 
 
-class EntryList(msgspec.Struct):
-    """``GET /fs/{name}/list?path=``."""
+class EntryList(msgspec.Struct, omit_defaults=True):
+    """``GET /fs/{name}/list?path=&limit=&after=``. ``next`` is the ``after`` of the page that follows, if one does."""
 
     entries: list[Entry]
+    next: str | None = None
 
 
-class Stored(msgspec.Struct):
-    """``PUT /fs/{name}/content?path=``: what was stored, and where."""
+class FileInfo(msgspec.Struct, omit_defaults=True):
+    """``GET /fs/{name}/stat?path=&digest=``: a file or folder.
+
+    ``etag`` changes with the content; ``sha256`` (hex) is given for files when ``digest`` is asked for.
+    """
+
+    path: str
+    is_folder: bool
+    size: int
+    modified_at: float
+    etag: str = ""
+    sha256: str = ""
+
+
+class Stored(msgspec.Struct, omit_defaults=True):
+    """``PUT /fs/{name}/content?path=``: what was stored, and where. ``sha256`` is of what came, as hex."""
 
     path: str
     size: int
+    sha256: str = ""
+
+
+class Upload(msgspec.Struct, omit_defaults=True):
+    """``POST /fs/{name}/uploads?path=``: an upload that goes on at ``offset``.
+
+    ``sha256`` (hex) is of the bytes that came before ``offset``; ``length`` is that of the whole, if it was told.
+    """
+
+    id: str
+    offset: int
+    sha256: str
+    length: int | None = None
+
+
+class Move(msgspec.Struct):
+    """``POST /fs/{name}/move``: give what is at ``source`` the path ``target``."""
+
+    source: str
+    target: str
+    overwrite: bool = False
 
 
 class ChannelCreate(msgspec.Struct):

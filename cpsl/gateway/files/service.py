@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import mimetypes
 import os
 import shutil
+import stat
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -17,13 +19,15 @@ from sqlalchemy.exc import IntegrityError
 from cpsl.errors import Conflict, NotFound, TooLarge
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.files import store, tree
+from cpsl.gateway.files.ranges import etag_of
 from cpsl.wire.frames import StoredFile
 from cpsl.wire.ids import new_id
 from cpsl.wire.names import check_resource_name, file_name
-from cpsl.wire.resources import Entry, FileSystem, Stored
+from cpsl.wire.resources import Entry, FileInfo, FileSystem, Stored
 
 MAX_SHOWN_BYTES = 16 * 1024 * 1024
 _FURTHEST = 2**62
+_MAX_DIGESTS = 10_000
 
 
 class FileSystems:
@@ -32,6 +36,7 @@ class FileSystems:
     def __init__(self, db: Database, folder: Path) -> None:
         self._db = db
         self._folder = folder
+        self._digests: dict[str, str] = {}
 
     async def all(self, workspace_id: str) -> list[FileSystem]:
         rows = await self._db.read(lambda connection: store.filesystems_of(connection, workspace_id))
@@ -72,30 +77,67 @@ class FileSystems:
         await self._db.write(lambda connection: store.remove_filesystem(connection, found.id))
         await asyncio.to_thread(shutil.rmtree, self.path(found.id), ignore_errors=True)
 
-    async def entries(self, workspace_id: str, name: str, path: str) -> list[Entry]:
-        root = self.path((await self.get(workspace_id, name)).id)
-        return await asyncio.to_thread(tree.entries, root, path)
+    async def entries(
+        self, workspace_id: str, name: str, path: str, limit: int | None = None, after: str = ""
+    ) -> list[Entry]:
+        root = await self._root(workspace_id, name)
+        return await asyncio.to_thread(tree.entries, root, path, limit, after)
 
     async def check_put(self, workspace_id: str, name: str, path: str, *, overwrite: bool) -> None:
         """Raise what ``put`` would raise as things stand, before all the bytes have come."""
-        root = self.path((await self.get(workspace_id, name)).id)
+        root = await self._root(workspace_id, name)
         await asyncio.to_thread(tree.check_place, root, path, overwrite=overwrite)
 
-    async def put(self, workspace_id: str, name: str, path: str, source: Path, *, overwrite: bool) -> Stored:
-        """Move a received file to its place, whole or not at all."""
-        root = self.path((await self.get(workspace_id, name)).id)
-        size = source.stat().st_size
-        await asyncio.to_thread(tree.place, root, path, source, overwrite=overwrite)
-        return Stored("/" + "/".join(tree.parts_of(path)), size)
+    async def put(
+        self, workspace_id: str, name: str, path: str, source: Path, *, overwrite: bool, sha256: str = ""
+    ) -> Stored:
+        """Move a received file to its place, whole or not at all. ``sha256`` (hex), where it is known, is kept."""
+        root = await self._root(workspace_id, name)
+        with source.open("rb") as file:
+            before = os.fstat(file.fileno())
+            await asyncio.to_thread(tree.place, root, path, source, overwrite=overwrite)
+            after = os.fstat(file.fileno())  # of this very file, whatever the path leads to by now
+        if sha256 and after.st_mtime_ns == before.st_mtime_ns:
+            self._remember(etag_of(after), sha256)
+        return Stored("/" + "/".join(tree.parts_of(path)), before.st_size, sha256)
 
-    async def open(self, workspace_id: str, name: str, path: str) -> tuple[int, int]:
-        """A descriptor of the file at ``path``, and its size."""
-        root = self.path((await self.get(workspace_id, name)).id)
-        return await asyncio.to_thread(tree.open_file, root, path)
+    async def open(self, workspace_id: str, name: str, path: str) -> tuple[int, os.stat_result]:
+        """A descriptor of the file at ``path``, and what it is."""
+        return await asyncio.to_thread(tree.open_file, await self._root(workspace_id, name), path)
 
-    async def remove(self, workspace_id: str, name: str, path: str) -> None:
-        root = self.path((await self.get(workspace_id, name)).id)
-        await asyncio.to_thread(tree.remove, root, path)
+    async def stat(self, workspace_id: str, name: str, path: str, *, digest: bool) -> FileInfo:
+        """A file or folder; with ``digest`` also the SHA-256 of a file, which is read for it."""
+        root = await self._root(workspace_id, name)
+        found = await asyncio.to_thread(tree.info, root, path)
+        shown = "/" + "/".join(tree.parts_of(path))
+        if stat.S_ISDIR(found.st_mode):
+            return FileInfo(shown, True, 0, found.st_mtime)
+        etag = etag_of(found)
+        sha256 = self._digests.get(etag, "") if digest else ""
+        if digest and not sha256:
+            descriptor, found = await asyncio.to_thread(tree.open_file, root, path)
+            etag, sha256 = await asyncio.to_thread(_digest, descriptor)
+            self._remember(etag, sha256)
+        return FileInfo(shown, False, found.st_size, found.st_mtime, etag, sha256)
+
+    def _remember(self, etag: str, sha256: str) -> None:
+        if len(self._digests) >= _MAX_DIGESTS:
+            self._digests.clear()
+        self._digests[etag] = sha256
+
+    async def make_folder(self, workspace_id: str, name: str, path: str) -> None:
+        await asyncio.to_thread(tree.make_folder, await self._root(workspace_id, name), path)
+
+    async def move(self, workspace_id: str, name: str, source: str, target: str, *, overwrite: bool) -> None:
+        root = await self._root(workspace_id, name)
+        await asyncio.to_thread(tree.move, root, source, target, overwrite=overwrite)
+
+    async def remove(self, workspace_id: str, name: str, path: str, *, recursive: bool = False) -> None:
+        root = await self._root(workspace_id, name)
+        await asyncio.to_thread(tree.remove, root, path, recursive=recursive)
+
+    async def _root(self, workspace_id: str, name: str) -> Path:
+        return self.path((await self.get(workspace_id, name)).id)
 
     def path(self, filesystem_id: str) -> Path:
         """Where a filesystem lies on this machine."""
@@ -167,6 +209,14 @@ def content_type_of(name: str, declared: str) -> str:
     if given and given != "application/octet-stream" and given.isascii():
         return given[:200]
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _digest(descriptor: int) -> tuple[str, str]:
+    """The ETag of an open file and its SHA-256 (hex); no ETag that anything has if it changes meanwhile."""
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        before = etag_of(os.fstat(descriptor))
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return (before if etag_of(os.fstat(descriptor)) == before else "", digest)
 
 
 def _no_file(file_id: str) -> NotFound:

@@ -7,13 +7,16 @@ Every step opens one name below the descriptor of the step before, and never fol
 from __future__ import annotations
 
 import errno
+import heapq
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cpsl.errors import Conflict, InvalidRequest, NotFound, StorageFull
+from cpsl.gateway.files.rename import renamed
 from cpsl.wire.resources import Entry
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -93,24 +96,45 @@ def _explain(path: str, error: OSError) -> Exception:
     return InvalidRequest(f"{path}: {error.strerror}", code="invalid_path")
 
 
-def entries(root: Path, path: str) -> list[Entry]:
-    """Files and folders at ``path``, by name.
+def entries(root: Path, path: str, limit: int | None = None, after: str = "") -> list[Entry]:
+    """Files and folders at ``path``, by name: the first ``limit`` of those that come behind the name ``after``.
 
-    Left out is what nobody can fetch: links, special files, names that are no UTF-8.
+    Left out is what nobody can fetch: links, special files, names that are no UTF-8. Only ``limit`` names are held.
     """
-    with explained(path), opened(root, parts_of(path)) as folder:
-        found = [(item.name, item.stat(follow_symlinks=False)) for item in os.scandir(folder)]
-    kinds = (stat.S_ISDIR, stat.S_ISREG)
-    shown = [(name, info) for name, info in found if _fits(name) and any(fits(info.st_mode) for fits in kinds)]
-    return [
-        Entry(name, is_folder, 0 if is_folder else info.st_size, info.st_mtime)
-        for name, info in sorted(shown, key=lambda pair: pair[0])
-        for is_folder in (stat.S_ISDIR(info.st_mode),)
-    ]
+    with explained(path), opened(root, parts_of(path)) as folder, os.scandir(folder) as found:
+        names = (item.name for item in found if item.name > after and _fits(item.name) and _is_plain(item))
+        first = sorted(names) if limit is None else heapq.nsmallest(limit, names)
+        return [entry for name in first if (entry := _entry(name, folder)) is not None]
 
 
-def open_file(root: Path, path: str) -> tuple[int, int]:
-    """A descriptor for reading the regular file at ``path``, and its size in bytes. The caller closes it."""
+def _is_plain(item: os.DirEntry[str]) -> bool:
+    return item.is_file(follow_symlinks=False) or item.is_dir(follow_symlinks=False)
+
+
+def _entry(name: str, folder: int) -> Entry | None:
+    try:
+        info = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None  # an app removed it meanwhile
+    is_folder = stat.S_ISDIR(info.st_mode)
+    return Entry(name, is_folder, 0 if is_folder else info.st_size, info.st_mtime)
+
+
+def info(root: Path, path: str) -> os.stat_result:
+    """What the system knows of the file or folder at ``path``. Raises NotFound; InvalidRequest for all else."""
+    parts = parts_of(path)
+    with explained(path):
+        if not parts:
+            return os.stat(root)
+        with opened(root, parts[:-1]) as folder:
+            found = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+        if not (stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)):
+            raise IsADirectoryError(errno.EISDIR, "is not a file")
+        return found
+
+
+def open_file(root: Path, path: str) -> tuple[int, os.stat_result]:
+    """A descriptor for reading the regular file at ``path``, and what it is. The caller closes it."""
     parts = parts_of(path)
     with explained(path):
         if not parts:
@@ -121,7 +145,7 @@ def open_file(root: Path, path: str) -> tuple[int, int]:
         if not stat.S_ISREG(info.st_mode):
             os.close(descriptor)
             raise IsADirectoryError(errno.EISDIR, "is not a file")
-        return descriptor, info.st_size
+        return descriptor, info
 
 
 def check_place(root: Path, path: str, *, overwrite: bool) -> None:
@@ -152,13 +176,48 @@ def place(root: Path, path: str, source: Path, *, overwrite: bool) -> None:
                 os.unlink(source)
 
 
-def remove(root: Path, path: str) -> None:
-    """Remove the file, or the empty folder, at ``path``."""
+def make_folder(root: Path, path: str) -> None:
+    """Make the folder at ``path`` and those above it; it may be there already. Raises Conflict for a file."""
+    parts = parts_of(path)
+    with explained(path):
+        try:
+            with opened(root, parts, create=True):
+                pass
+        except NotADirectoryError:
+            raise FileExistsError from None
+
+
+def move(root: Path, source: str, target: str, *, overwrite: bool) -> None:
+    """Give what is at ``source`` the path ``target``. Raises Conflict for one that is taken, unless ``overwrite``.
+
+    A folder never takes the place of anything but an empty folder.
+    """
+    old, new = parts_of(source), parts_of(target)
+    if not old or new[: len(old)] == old:
+        raise InvalidRequest(f"{source} cannot be moved to {target}", code="invalid_path")
+    with explained(source), opened(root, old[:-1]) as before:
+        os.stat(old[-1], dir_fd=before, follow_symlinks=False)
+        with explained(target), opened(root, new[:-1], create=True) as after:
+            if overwrite:
+                os.replace(old[-1], new[-1], src_dir_fd=before, dst_dir_fd=after)
+            else:
+                renamed(old[-1], before, new[-1], after)
+
+
+def remove(root: Path, path: str, *, recursive: bool = False) -> None:
+    """Remove the file, or the empty folder, at ``path``; with ``recursive`` a folder with all that is in it.
+
+    Links in it are removed, never followed.
+    """
     parts = parts_of(path)
     with explained(path):
         if not parts:
             raise IsADirectoryError(errno.EISDIR, "is the filesystem itself")
         with opened(root, parts[:-1]) as folder:
             info = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
-            remover = os.rmdir if stat.S_ISDIR(info.st_mode) else os.unlink
-            remover(parts[-1], dir_fd=folder)
+            if not stat.S_ISDIR(info.st_mode):
+                os.unlink(parts[-1], dir_fd=folder)
+            elif recursive:
+                shutil.rmtree(parts[-1], dir_fd=folder)
+            else:
+                os.rmdir(parts[-1], dir_fd=folder)
