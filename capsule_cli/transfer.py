@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from capsule_cli import progress
+from capsule_cli.addresses import Address
 from capsule_cli.errors import UsageError
 from cpsl.errors import Conflict
 
@@ -56,15 +54,15 @@ def open_source(local: str) -> Source:
     return Source(file, path.name, os.fstat(file.fileno()).st_size)
 
 
-def target_path(local: str | None, remote: str, *, force: bool) -> Path:
-    """Where a download goes. Raises Conflict if something is there and ``force`` is not given."""
-    name = PurePosixPath(remote).name
-    path = Path(local).expanduser() if local else Path(name)
-    if path.is_dir():
-        path /= name
-    if path.is_dir() or not name:
-        raise UsageError(f"{remote} does not name a file")
-    _refuse_existing(path, force=force)
+def target_path(local: str | None, remote: Address) -> Path:
+    """Where a download goes: into ``local`` if that is a folder, else there."""
+    path = Path(local).expanduser() if local else Path(remote.last)
+    if path.is_dir() and remote.last:
+        path /= remote.last
+    if path == Path(""):
+        raise UsageError(
+            f"{remote} has no name of its own", hint=f"Say where it goes: capsule fs download {remote} DIR"
+        )
     return path
 
 
@@ -75,50 +73,23 @@ def to_stdout(pieces: Iterable[bytes]) -> None:
     sys.stdout.buffer.flush()
 
 
-def to_file(pieces: Iterable[bytes], target: Path, *, force: bool) -> int:
-    """Write ``pieces`` beside ``target`` and move them there when all have come; return the number of bytes."""
-    source = iter(pieces)
-    first = next(source, b"")  # where a refusal comes: before a file or a progress bar is begun
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    try:
-        with (
-            open(handle, "wb") as file,
-            progress.bar(f"Downloading {target.name}", None) as advance,
-        ):
-            for piece in progress.counted(chain((first,), source), advance):
-                file.write(piece)
-            count = file.tell()
-        _take_usual_mode(name)
-        _move(name, target, force=force)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-    return count
-
-
-def _move(name: str, target: Path, *, force: bool) -> None:
+def move(name: str, target: Path, *, force: bool) -> None:
+    """Give a file that is complete its name. Raises Conflict if that is taken, unless ``force``."""
     if force:
         os.replace(name, target)
         return
     try:
         os.link(name, target)  # unlike a rename, it never replaces what came there meanwhile
     except FileExistsError:
-        _refuse_existing(target, force=False)
+        refuse_existing(target, force=False)
     except OSError:  # a file system without links
-        _refuse_existing(target, force=False)
+        refuse_existing(target, force=False)
         os.rename(name, target)
         return
     os.unlink(name)
 
 
-def _refuse_existing(path: Path, *, force: bool) -> None:
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise Conflict if something is there, unless ``force``."""
     if not force and os.path.lexists(path):
         raise Conflict(f"{path} exists already", code="file_exists", hint="Add --force to overwrite it.")
-
-
-def _take_usual_mode(name: str) -> None:
-    """mkstemp makes files that only their owner may read; a download is an ordinary file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(name, 0o666 & ~mask)

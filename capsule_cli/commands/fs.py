@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capsule_cli import ask, output, transfer
+from capsule_cli import addresses, ask, downloading, output, transfer, uploading
+from capsule_cli.addresses import Address
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
 from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, YesOpt
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
+
+if TYPE_CHECKING:
+    from cpsl import Client
+    from cpsl.wire.resources import Entry
+
+RecursiveOpt = Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")]
+SkipOpt = Annotated[bool, typer.Option("--skip-existing", help="Leave what exists as it is.")]
+PlaceArg = Annotated[str, typer.Argument(metavar="NAME:/PATH", help="A path in a filesystem.", show_default=False)]
 
 cli = noun("Filesystems that apps mount, and the files in them.")
 
@@ -52,97 +64,260 @@ def delete(name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json:
     Output(json=json).done(f"Filesystem {name} deleted", {"name": name, "deleted": True})
 
 
-@cli.command(epilog=examples("capsule fs ls reports", "capsule fs ls reports /uploads --json"))
+@cli.command(epilog=examples("capsule fs show reports"))
+def show(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+    """Show a filesystem."""
+    with connect(profile) as client:
+        found = client.filesystems.get(name)
+    Output(json=json).item(found, {"Name": found.name, "Id": found.id, "Created": output.when(found.created_at)})
+
+
+@cli.command(epilog=examples("capsule fs ls reports", "capsule fs ls reports:/uploads --json"))
 def ls(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The filesystem.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME[:/PATH]", help="The filesystem, or a folder in it.", show_default=False),
+    ] = None,
     path: Annotated[str, typer.Argument(metavar="PATH", help="A folder in it.")] = "/",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print names only.")] = False,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
     """List the files in a folder; without NAME, the filesystems."""
     if name is None:
         return list_(profile=profile, json=json)
+    folder = addresses.read(name) or Address(name, path)
     with connect(profile) as client:
-        found = client.filesystems.entries(name, path)
-    Output(json=json).rows(
-        found,
+        pages = downloading.pages(client, folder)
+        if json:
+            return output.print_json([entry for page in pages for entry in page])
+        empty = True
+        for page in pages:
+            empty = False
+            _show_page(page, quiet)
+    if empty:
+        output.say(f"Nothing in {folder.path}")
+
+
+def _show_page(page: Sequence[Entry], quiet: bool) -> None:
+    if quiet:
+        return output.data("\n".join(output.clean(entry.name).replace("\n", " ") for entry in page))
+    Output().rows(
+        page,
         {
             "NAME": lambda entry: entry.name + ("/" if entry.is_folder else ""),
             "SIZE": lambda entry: "-" if entry.is_folder else output.size(entry.size),
             "MODIFIED": lambda entry: output.when(entry.modified_at),
         },
-        empty=f"Nothing in {path}",
+        empty="",
     )
 
 
 @cli.command(
     epilog=examples(
-        "capsule fs upload reports data.csv",
-        "capsule fs upload reports data.csv /2026/november.csv --force",
-        "pg_dump shop | capsule fs upload reports - /shop.sql",
+        "capsule fs upload data.csv reports:/2026/november.csv",
+        "capsule fs upload -r charts figures reports:/2026/",
+        "pg_dump shop | capsule fs upload - reports:/shop.sql",
+        "capsule fs upload reports data.csv /data.csv --force",
     )
 )
 def upload(
-    name: NameArg,
-    local: Annotated[str, typer.Argument(metavar="FILE", help="The file here; - for stdin.", show_default=False)],
-    remote: Annotated[
-        str | None,
-        typer.Argument(metavar="PATH", help="Where it goes. Default: /<name of FILE>.", show_default=False),
-    ] = None,
+    places: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE... NAME:/PATH", help="What goes up (- for stdin), and where.", show_default=False),
+    ],
+    recursive: RecursiveOpt = False,
     force: ForceOpt = False,
+    skip_existing: SkipOpt = False,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Upload a file."""
-    source = transfer.open_source(local)
-    path = _remote_path(local, remote)
-    with source, connect(profile) as client:
-        stored = client.filesystems.upload(name, path, source.read(), overwrite=force)
-    Output(json=json).done(f"Stored {name}:{stored.path} ({output.size(stored.size)})", stored)
+    """Upload files and folders. Run it again after an interruption: it goes on where it stopped.
+
+    The same content that is there already is not sent again. With a slash at its end PATH is a folder to upload into.
+    """
+    locals_, target = _upload_places(places)
+    if "-" in locals_:
+        return _upload_stdin(locals_, target, force, profile, json)
+    wanted = uploading.plan(locals_, target, recursive=recursive)
+    with connect(profile) as client, _resumable():
+        report = uploading.send(client, wanted, force=force, skip_existing=skip_existing)
+    if len(wanted.jobs) == 1 and report.stored:
+        stored = report.stored[0]
+        return Output(json=json).done(f"Stored {target.name}:{stored.path} ({output.size(stored.size)})", stored)
+    told = f"Stored {len(report.stored)} files in {target.name}" + _already(report.same)
+    Output(json=json).done(told, {"stored": report.stored, "unchanged": report.same, "skipped": wanted.skipped})
+
+
+def _upload_places(places: list[str]) -> tuple[list[str], Address]:
+    """``FILE... NAME:/PATH``, or as it was written before: ``NAME FILE [PATH]``."""
+    target = addresses.read(places[-1]) if len(places) > 1 else None
+    if target is not None:
+        return places[:-1], target
+    if len(places) not in (2, 3):
+        raise UsageError("Say what goes up, and where", hint="Like this: capsule fs upload data.csv NAME:/data.csv")
+    return [places[1]], Address(places[0], places[2] if len(places) == 3 else "/")
+
+
+def _upload_stdin(locals_: list[str], target: Address, force: bool, profile: str | None, json: bool) -> None:
+    if len(locals_) > 1 or target.is_folder:
+        raise UsageError(
+            "What comes from stdin has no name",
+            hint="Say where it goes: capsule fs upload - NAME:/PATH",
+        )
+    with transfer.open_source("-") as source, connect(profile) as client:
+        stored = client.filesystems.upload(target.name, target.path, source.read(), overwrite=force)
+    Output(json=json).done(f"Stored {target.name}:{stored.path} ({output.size(stored.size)})", stored)
 
 
 @cli.command(
     epilog=examples(
-        "capsule fs download reports /reports/summary.txt",
-        "capsule fs download reports /reports/summary.txt -",
+        "capsule fs download reports:/summary.txt",
+        "capsule fs download -r reports:/2026 .",
+        "capsule fs download reports:/summary.txt -",
         "capsule fs download reports /data.csv copy.csv --force",
     )
 )
 def download(
-    name: NameArg,
-    remote: Annotated[str, typer.Argument(metavar="PATH", help="The file in it.", show_default=False)],
-    local: Annotated[
-        str | None,
+    places: Annotated[
+        list[str],
         typer.Argument(
-            metavar="FILE",
-            help="Where it goes here; - for stdout. Default: its own name.",
+            metavar="NAME:/PATH [FILE]",
+            help="What comes down, and where it goes (- for stdout). Default: its own name, here.",
             show_default=False,
         ),
+    ],
+    recursive: RecursiveOpt = False,
+    force: ForceOpt = False,
+    skip_existing: SkipOpt = False,
+    profile: ProfileOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Download a file or folder. Run it again after an interruption: it goes on where it stopped.
+
+    A file appears under its name when it is complete.
+    """
+    remote, local = _download_places(places)
+    if local == "-" and json:
+        raise UsageError("--json and '-' both want stdout", hint="Leave out one of them.")
+    if local == "-":
+        with connect(profile) as client:
+            return transfer.to_stdout(client.filesystems.download(remote.name, remote.path))
+    target = transfer.target_path(local, remote)
+    with connect(profile) as client, _resumable():
+        jobs = _download_plan(client, remote, target, recursive=recursive)
+        saving = downloading.Saving(client, force=force, skip_existing=skip_existing)
+        report = saving.run(jobs) if jobs else saving.report
+    if not recursive and report.saved:
+        return Output(json=json).done(
+            f"Saved {target} ({output.size(report.size)})", {"path": str(target), "size": report.size}
+        )
+    told = f"Saved {len(report.saved)} files in {target}" + _already(report.same)
+    Output(json=json).done(told, {"saved": report.saved, "unchanged": report.same, "size": report.size})
+
+
+def _download_places(places: list[str]) -> tuple[Address, str | None]:
+    """``NAME:/PATH [FILE]``, or as it was written before: ``NAME PATH [FILE]``."""
+    remote, rest = addresses.read(places[0]), places[1:]
+    if remote is None and rest:
+        remote, rest = Address(places[0], rest[0]), rest[1:]
+    if remote is None or len(rest) > 1:
+        raise UsageError("Say what comes down, and where it goes", hint="Like this: capsule fs download NAME:/data.csv")
+    return remote, rest[0] if rest else None
+
+
+def _download_plan(client: Client, remote: Address, target: Path, *, recursive: bool) -> list[downloading.Job]:
+    if recursive and client.filesystems.stat(remote.name, remote.path).is_folder:
+        return downloading.plan(client, remote, target)
+    size = 0 if not remote.last else client.filesystems.stat(remote.name, remote.path).size
+    return [downloading.Job(remote, target, size)]
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.say("Interrupted. The same command goes on where it stopped.")
+        raise
+
+
+def _already(same: list[str]) -> str:
+    return f"; {len(same)} were there already" if same else ""
+
+
+@cli.command(epilog=examples("capsule fs cat reports:/summary.txt", "capsule fs cat reports:/big.log --range 0-999"))
+def cat(
+    place: PlaceArg,
+    range: Annotated[
+        str | None, typer.Option("--range", metavar="FIRST-LAST", help="Only these bytes, counted from 0.")
     ] = None,
+    profile: ProfileOpt = None,
+) -> None:
+    """Print a file, as it is."""
+    remote = addresses.need(place, "cat")
+    offset, length = _bytes(range)
+    with connect(profile) as client:
+        transfer.to_stdout(client.filesystems.download(remote.name, remote.path, offset, length))
+
+
+def _bytes(range: str | None) -> tuple[int, int | None]:
+    first, dash, last = (range or "0-").partition("-")
+    good = dash and _is_number(first) and (not last or (_is_number(last) and int(last) >= int(first)))
+    if not good:
+        raise UsageError(f"{range!r} is no range of bytes", hint="Like --range 0-999, or --range 1000- to the end.")
+    return int(first), int(last) - int(first) + 1 if last else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16
+
+
+@cli.command(epilog=examples("capsule fs mkdir reports:/2026/november"))
+def mkdir(place: PlaceArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+    """Make a folder, with those above it."""
+    folder = addresses.need(place, "mkdir")
+    with connect(profile) as client:
+        client.filesystems.make_folder(folder.name, folder.path)
+    Output(json=json).done(f"Folder {folder} is there", {"path": folder.path})
+
+
+@cli.command(epilog=examples("capsule fs mv reports:/draft.txt /final.txt"))
+def mv(
+    source: PlaceArg,
+    target: Annotated[str, typer.Argument(metavar="PATH", help="Its new path, in the same filesystem.")],
     force: ForceOpt = False,
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Download a file. It appears under its name when it is complete."""
-    if local == "-" and json:
-        raise UsageError("--json and '-' both want stdout", hint="Leave out one of them.")
-    target = None if local == "-" else transfer.target_path(local, remote, force=force)
+    """Move or rename a file or folder. With a slash at its end PATH is a folder to move into."""
+    old = addresses.need(source, "mv")
+    new = addresses.read(target) or Address(old.name, target)
+    if new.name != old.name:
+        raise UsageError("A file moves within its filesystem", hint="Download it, then upload it to the other.")
+    new = new.below(old.last) if new.is_folder else new
     with connect(profile) as client:
-        pieces = client.filesystems.download(name, remote)
-        if target is None:
-            return transfer.to_stdout(pieces)
-        count = transfer.to_file(pieces, target, force=force)
-    Output(json=json).done(f"Saved {target} ({output.size(count)})", {"path": str(target), "size": count})
+        client.filesystems.move_file(old.name, old.path, new.path, overwrite=force)
+    Output(json=json).done(f"Moved {old} to {new.path}", {"source": old.path, "path": new.path})
 
 
-def _remote_path(local: str, remote: str | None) -> str:
-    if local == "-" and (not remote or remote.endswith("/")):
+@cli.command(epilog=examples("capsule fs rm reports:/draft.txt", "capsule fs rm -r reports:/2025 --yes"))
+def rm(
+    place: PlaceArg,
+    recursive: RecursiveOpt = False,
+    yes: YesOpt = False,
+    profile: ProfileOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Remove a file, or with --recursive a folder with all that is in it."""
+    gone = addresses.read(place)
+    if gone is None:
         raise UsageError(
-            "What comes from stdin has no name",
-            hint="Say where it goes: capsule fs upload NAME - /PATH",
+            f"{place!r} is no path in a filesystem",
+            hint=f"A file: capsule fs rm NAME:/path. A whole filesystem: capsule fs delete {place}",
         )
-    if remote and not remote.endswith("/"):
-        return remote
-    from pathlib import Path
-
-    return (remote or "/") + Path(local).resolve().name
+    with connect(profile) as client:
+        if recursive:
+            ask.confirm(f"Remove {gone} with all that is in it? This cannot be undone.", yes=yes)
+        client.filesystems.delete_file(gone.name, gone.path, recursive=recursive)
+    Output(json=json).done(f"Removed {gone}", {"path": gone.path, "deleted": True})

@@ -22,6 +22,8 @@ def upload(
     """Store a file. Raises what refuses it; Conflict (``file_changed``) if it changes while it is sent."""
     body = Body(content, progress)
     if body.length is not None and body.length <= SMALL_BYTES:
+        if progress:
+            progress(0)
         whole = body.read_all()
         stored = yield from flows.call(gateway, calls.upload(name, path, whole, overwrite))
         if progress:

@@ -27,7 +27,7 @@ from cpsl.gateway.collections.service import Collections
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.migrate import migrate
 from cpsl.gateway.files.service import FileSystems, UserFiles
-from cpsl.gateway.files.uploads import Uploads
+from cpsl.gateway.files.uploads.service import Uploads
 from cpsl.gateway.integrations.service import Integrations
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets

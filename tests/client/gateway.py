@@ -123,6 +123,10 @@ class FakeGateway:
             await self._stream(sse(self.log, int(seen.query.get("after", "0"))), writer)
         elif seen.path.endswith("/content") and seen.method == "GET":
             await self._file(writer)
+        elif seen.path.endswith("/uploads"):
+            self._json(writer, {"id": "upl_1", "offset": 0, "sha256": ""})
+        elif seen.path.endswith("/uploads/upl_1"):
+            self._json(writer, {"path": "/a", "size": self.uploaded or len(seen.body)})
         elif seen.path.endswith("/content"):
             self._json(writer, {"path": seen.query["path"], "size": self.uploaded or len(seen.body)})
         else:

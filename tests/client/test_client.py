@@ -57,7 +57,7 @@ def test_an_error_of_the_content_itself_passes() -> None:
 
     def handler(request: httpx.Request) -> httpx.Response:
         request.read()
-        return httpx.Response(200)
+        return httpx.Response(201, json={"id": "upl_1", "offset": 0, "sha256": ""})
 
     with pytest.raises(OSError, match="disk on fire"):
         client_of(handler).filesystems.upload("f", "/a", broken())

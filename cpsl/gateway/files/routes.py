@@ -11,7 +11,7 @@ from litestar import Response, Router, delete, get, head, post, put
 from cpsl.errors import InvalidRequest
 from cpsl.gateway.files.ranges import Unsatisfiable, etag_of, part_of
 from cpsl.gateway.files.transfer import download, received
-from cpsl.gateway.files.upload_routes import append_upload, begin_upload, delete_upload, get_upload
+from cpsl.gateway.files.uploads.routes import append_upload, begin_upload, delete_upload, get_upload
 from cpsl.gateway.http.problems import answer, request_id
 from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.problem import from_error

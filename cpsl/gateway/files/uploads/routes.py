@@ -14,7 +14,7 @@ from litestar import Response, delete, head, patch, post
 from cpsl.errors import InvalidRequest
 from cpsl.gateway.files.transfer import check_digest
 from cpsl.gateway.files.tree import parts_of
-from cpsl.gateway.files.uploads import KEPT_SECONDS, Place, read_number
+from cpsl.gateway.files.uploads.service import KEPT_SECONDS, Place, read_number
 from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.resources import Stored, Upload
 
