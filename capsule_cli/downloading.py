@@ -19,7 +19,7 @@ from capsule_cli.hashing import sha256_of
 from cpsl.errors import Conflict, GatewayError, InvalidRequest
 
 if TYPE_CHECKING:
-    from cpsl import Client
+    from cpsl.client import Client
     from cpsl.wire.resources import Entry, FileInfo
 
 PAGE = 1000

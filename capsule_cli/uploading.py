@@ -16,7 +16,7 @@ from capsule_cli.hashing import sha256_of
 from cpsl.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
-    from cpsl import Client
+    from cpsl.client import Client
     from cpsl.wire.resources import Stored
 
 

@@ -18,7 +18,7 @@ from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
 
 if TYPE_CHECKING:
-    from cpsl import Client
+    from cpsl.client import Client
     from cpsl.wire.resources import Entry
 
 RecursiveOpt = Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")]
@@ -132,9 +132,10 @@ def upload(
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Upload files and folders. Run it again after an interruption: it goes on where it stopped.
+    """Upload files and folders.
 
-    The same content that is there already is not sent again. With a slash at its end PATH is a folder to upload into.
+    Run it again after an interruption: it goes on where it stopped. What is there already with the same content is not
+    sent again. With a slash at its end PATH is a folder to upload into.
     """
     locals_, target = _upload_places(places)
     if "-" in locals_:
@@ -193,9 +194,9 @@ def download(
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Download a file or folder. Run it again after an interruption: it goes on where it stopped.
+    """Download a file or folder.
 
-    A file appears under its name when it is complete.
+    Run it again after an interruption: it goes on where it stopped. A file appears under its name when it is complete.
     """
     remote, local = _download_places(places)
     if local == "-" and json:
@@ -290,7 +291,10 @@ def mv(
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Move or rename a file or folder. With a slash at its end PATH is a folder to move into."""
+    """Move or rename a file or folder.
+
+    With a slash at its end PATH is a folder to move into.
+    """
     old = addresses.need(source, "mv")
     new = addresses.read(target) or Address(old.name, target)
     if new.name != old.name:
@@ -309,7 +313,7 @@ def rm(
     profile: ProfileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Remove a file, or with --recursive a folder with all that is in it."""
+    """Remove a file, or a folder with all in it."""
     gone = addresses.read(place)
     if gone is None:
         raise UsageError(

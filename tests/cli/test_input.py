@@ -110,14 +110,6 @@ def test_uploads_that_cannot_be(capsule: Run, tmp_path: Path) -> None:
     assert nameless.returncode == 2
 
 
-def test_a_download_does_not_overwrite(capsule: Run, tmp_path: Path) -> None:
-    (tmp_path / "work" / "a.txt").write_text("mine")
-    done = capsule("fs", "download", "x", "/a.txt", env=FAKE)
-    assert done.returncode == 5
-    assert "--force" in done.stderr
-    assert (tmp_path / "work" / "a.txt").read_text() == "mine"
-
-
 def test_no_gateway_runs_here(capsule: Run) -> None:
     assert capsule("gateway", "status").returncode == 6
     assert '"running": false' in capsule("gateway", "status", "--json").stdout

@@ -172,26 +172,6 @@ def test_secrets_go_in_and_never_come_out(live: Live) -> None:
     assert live.run("secret", "rm", "PEM").returncode == 3
 
 
-def test_files_go_up_and_come_down(live: Live, tmp_path: Path) -> None:
-    content = os.urandom(3_000_000)
-    (tmp_path / "a.bin").write_bytes(content)
-    assert live.run("fs", "create", "box").returncode == 0
-    assert live.run("fs", "create", "box").returncode == 5
-    assert live.run("fs", "upload", "box", str(tmp_path / "a.bin"), "/deep/er/").returncode == 0
-    assert live.run("fs", "upload", "box", str(tmp_path / "a.bin"), "/deep/er/a.bin").returncode == 5
-    assert live.run("fs", "upload", "box", str(tmp_path / "a.bin"), "/deep/er/a.bin", "--force").returncode == 0
-    assert live.run("fs", "download", "box", "/deep/er/a.bin", str(tmp_path / "b.bin")).returncode == 0
-    assert (tmp_path / "b.bin").read_bytes() == content
-    assert live.run("fs", "upload", "box", "-", "/note.txt", stdin="hello").returncode == 0
-    assert live.run("fs", "download", "box", "/note.txt", "-").stdout == "hello"
-    assert "er/" in live.run("fs", "ls", "box", "/deep").stdout
-    assert live.run("fs", "upload", "box", "-", "/a/../b", stdin="x").returncode == 2
-    assert live.run("fs", "download", "box", "/missing", str(tmp_path / "c")).returncode == 3
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.bin", "b.bin"]
-    assert live.run("fs", "delete", "box", "--yes").returncode == 0
-    assert live.run("fs", "ls", "box").returncode == 3
-
-
 def test_channels(live: Live) -> None:
     made = live.run("channel", "create", "tg", "--type", "telegram", "-c", "bot_token=1:secret-value")
     assert made.returncode == 0, made.stderr

@@ -21,8 +21,8 @@ def leaves() -> dict[str, Any]:
 
 
 LEAVES = leaves()
-NO_JSON = {"auth token", "gateway logs"}
-ASKING = {"app delete", "fs delete", "channel delete"}
+NO_JSON = {"fs cat", "auth token", "gateway logs"}
+ASKING = {"app delete", "fs delete", "fs rm", "channel delete"}
 LOCAL = {"create", "quickstart", *(words for words in LEAVES if words.startswith("gateway "))}
 
 
