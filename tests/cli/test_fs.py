@@ -1,4 +1,4 @@
-"""``capsule fs`` as people use it: files and folders up and down, taken up where they stopped, nothing lost or replaced."""
+"""``capsule fs`` as people use it: files and folders up and down, taken up where they stopped, nothing replaced."""
 
 from __future__ import annotations
 

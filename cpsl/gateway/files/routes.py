@@ -113,7 +113,7 @@ async def head_content(name: str, path: str, request: GatewayRequest) -> Respons
         "Last-Modified": formatdate(found.modified_at, usegmt=True),
         "Content-Length": str(found.size),
     }
-    return Response(None, headers=headers, media_type="application/octet-stream")
+    return Response(None, headers=headers | {"Content-Type": "application/octet-stream"})
 
 
 @put("/{name:str}/content", request_max_body_size=None)

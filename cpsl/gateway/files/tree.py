@@ -184,7 +184,7 @@ def make_folder(root: Path, path: str) -> None:
             with opened(root, parts, create=True):
                 pass
         except NotADirectoryError:
-            raise FileExistsError from None
+            raise Conflict(f"something that is no folder is at {path}, or on the way", code="file_exists") from None
 
 
 def move(root: Path, source: str, target: str, *, overwrite: bool) -> None:
