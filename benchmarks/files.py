@@ -6,6 +6,7 @@ sends and what it gets, and the gateway what it stores; ``curl`` compares nothin
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import statistics
@@ -69,6 +70,35 @@ def written(path: Path, mib: int) -> None:
             file.write(os.urandom(MIB))
 
 
+def largest(folder: Path) -> int:
+    """Bytes of the largest unfinished file in a folder."""
+    return max((part.stat().st_size for part in folder.glob("*.part")), default=0)
+
+
+def resumed(mib: int, running: GatewayProcess, path: Path, say: Callable[[str], None]) -> None:
+    """Kill ``capsule`` in the middle of each way, and let it go on; the content is compared in the end."""
+    env = running.env | {"CAPSULE_TOKEN": running.token, "CAPSULE_GATEWAY_URL": running.url}
+    folder = path.parent / "again"
+    folder.mkdir()
+    ways = {
+        "up": ([str(path), "bench:/killed"], running.data_dir / "uploads"),
+        "down": (["bench:/killed", str(folder)], folder),
+    }
+    for way, (places, parts) in ways.items():
+        argv = [sys.executable, "-m", "capsule_cli", "fs", f"{way}load", *places]
+        first = subprocess.Popen(argv, env=env, stderr=subprocess.DEVNULL)
+        while (kept := largest(parts)) < mib * MIB // 2 and first.poll() is None:
+            time.sleep(0.005)
+        first.kill()
+        first.wait()
+        before = time.perf_counter()
+        subprocess.run(argv, env=env, check=True, stderr=subprocess.DEVNULL)
+        say(f"{way}: killed at {kept // MIB} MiB; the rest took {time.perf_counter() - before:.1f} s")
+    with path.open("rb") as one, (folder / "killed").open("rb") as other:
+        same = hashlib.file_digest(one, "sha256").digest() == hashlib.file_digest(other, "sha256").digest()
+    say(f"the same content: {same}")
+
+
 def timed(mib: int, rounds: int, running: GatewayProcess, path: Path, say: Callable[[str], None]) -> None:
     """Measure and print the table."""
     before = peak(running)
@@ -98,6 +128,7 @@ def main() -> None:
         path = Path(folder) / "file"
         written(path, mib)
         timed(mib, rounds, running, path, print)
+        resumed(mib, running, path, print)
 
 
 if __name__ == "__main__":

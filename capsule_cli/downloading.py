@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from cpsl.client import Client
     from cpsl.wire.resources import Entry, FileInfo
 
-PAGE = 1000
+PAGE = 5000  # each page costs the gateway a look at the whole folder
 _ON_WINDOWS = frozenset('<>:"|?*\\')
 
 
@@ -84,6 +85,7 @@ class Saving:
     def __init__(self, client: Client, *, force: bool, skip_existing: bool) -> None:
         self._client = client
         self._force, self._skip_existing = force, skip_existing
+        self._lock = threading.Lock()
         self._saved: set[tuple[int, int]] = set()
         self.report = Report()
 
@@ -103,10 +105,10 @@ class Saving:
         if os.path.lexists(job.target) and self._may_stay(job, info):
             self.report.same.append(str(job.target))
             return meter.whole(job.size)
-        self.report.size += self._fetch(job, info, meter)
-        found = job.target.stat()
-        self._saved.add((found.st_dev, found.st_ino))
-        self.report.saved.append(str(job.target))
+        size = self._fetch(job, info, meter)
+        with self._lock:
+            self.report.size += size
+            self.report.saved.append(str(job.target))
 
     def _refuse_twins(self, target: Path) -> None:
         """On disks that take ``A`` and ``a`` for one name, the second of two files would replace the first."""
@@ -140,8 +142,15 @@ class Saving:
                 if not isinstance(error, ConnectionError) and getattr(error, "status", 0) not in (502, 503, 504):
                     os.unlink(name)
                 raise
-            transfer.move(name, job.target, force=self._force)
+            self._put(name, job.target)
             return size
+
+    def _put(self, name: str, target: Path) -> None:
+        with self._lock:
+            self._refuse_twins(target)
+            transfer.move(name, target, force=self._force)
+            found = target.stat()
+            self._saved.add((found.st_dev, found.st_ino))
 
     def _receive(
         self, job: Job, info: FileInfo, meter: Meter, file: BufferedRandom, have: int, hasher: hashlib._Hash

@@ -19,6 +19,7 @@ import pytest
 from capsule_cli import addresses, boundary, downloading
 from capsule_cli.addresses import Address
 from cpsl.errors import InvalidRequest
+from tests.gateway.test_full_disk import small_disk
 from tests.support.gateway import GatewayProcess
 
 BIG = 96 << 20
@@ -235,6 +236,22 @@ def test_what_was_damaged_on_this_disk_is_not_saved(fs: Shell, tmp_path: Path) -
     assert tree(there) == {}
     fs("fs", "download", "box:/a", "there")
     assert tree(there) == {"a": b"x" * 100}
+
+
+def test_a_full_disk_here_leaves_nothing(fs: Shell, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(3 << 20))
+    fs("fs", "upload", "big", "box:/big")
+    with small_disk(tmp_path / "small", 1 << 20) as small:
+        assert "No space left" in fs("fs", "download", "box:/big", str(small), code=1).err
+        assert tree(small) == {}
+
+
+def test_long_folders_are_listed_in_pages(fs: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloading, "PAGE", 3)
+    for number in range(7):
+        fs("fs", "mkdir", f"box:/{number}")
+    assert fs("fs", "ls", "box:/", "-q").out.split() == list("0123456")
+    assert len(json.loads(fs("fs", "ls", "box:/", "--json").out)) == 7
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\0b", "\udcff"])

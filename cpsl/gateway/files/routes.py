@@ -17,7 +17,7 @@ from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.problem import from_error
 from cpsl.wire.resources import EntryList, FileInfo, FileSystem, FileSystemList, Move, NameOnly, Stored
 
-MAX_ENTRIES = 1000
+MAX_ENTRIES = 10_000
 """The longest page of a listing."""
 
 

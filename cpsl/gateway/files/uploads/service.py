@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +129,10 @@ class Uploads:
         """Remove those to which nothing came for a day."""
         oldest = time.time() - KEPT_SECONDS
         for path in list(self._folder.iterdir()):
-            if path.stem not in self._busy and path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
-                self._hashers.pop(path.stem, None)
+            with suppress(FileNotFoundError):  # somebody dropped it meanwhile
+                if path.stem not in self._busy and path.stat().st_mtime < oldest:
+                    path.unlink()
+                    self._hashers.pop(path.stem, None)
 
     def _check_space(self, upload_id: str, place: Place) -> None:
         missing = (place.length or 0) - self._path(upload_id, ".part").stat().st_size
