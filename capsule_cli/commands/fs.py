@@ -93,24 +93,22 @@ def ls(
             return output.print_json([entry for page in pages for entry in page])
         empty = True
         for page in pages:
+            _show_page(page, quiet=quiet, first=empty)
             empty = False
-            _show_page(page, quiet)
     if empty:
         output.say(f"Nothing in {folder.path}")
 
 
-def _show_page(page: Sequence[Entry], quiet: bool) -> None:
+def _show_page(page: Sequence[Entry], *, quiet: bool, first: bool) -> None:
     if quiet:
         return output.data("\n".join(output.clean(entry.name).replace("\n", " ") for entry in page))
-    Output().rows(
-        page,
-        {
-            "NAME": lambda entry: entry.name + ("/" if entry.is_folder else ""),
-            "SIZE": lambda entry: "-" if entry.is_folder else output.size(entry.size),
-            "MODIFIED": lambda entry: output.when(entry.modified_at),
-        },
-        empty="",
-    )
+    lines = output.align([("NAME", "SIZE", "MODIFIED"), *(_cells(entry) for entry in page)])
+    output.data("\n".join(lines if first else lines[1:]))
+
+
+def _cells(entry: Entry) -> tuple[str, str, str]:
+    name, size = (f"{entry.name}/", "-") if entry.is_folder else (entry.name, output.size(entry.size))
+    return name, size, output.when(entry.modified_at)
 
 
 @cli.command(

@@ -251,6 +251,10 @@ def test_long_folders_are_listed_in_pages(fs: Shell, monkeypatch: pytest.MonkeyP
     for number in range(7):
         fs("fs", "mkdir", f"box:/{number}")
     assert fs("fs", "ls", "box:/", "-q").out.split() == list("0123456")
+    assert [line.split()[0] for line in fs("fs", "ls", "box:/").out.splitlines()] == [
+        "NAME",
+        *(f"{n}/" for n in range(7)),
+    ]
     assert len(json.loads(fs("fs", "ls", "box:/", "--json").out)) == 7
 
 
