@@ -48,7 +48,7 @@ def chat(
         typer.Option("--turn", metavar="ID", help="Join a turn and answer what it asks.", show_default=False),
     ] = None,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Talk to an app. Ctrl-C stops an answer, a second Ctrl-C leaves."""
     if turn is not None and (text is not None or session is not None):
@@ -63,19 +63,19 @@ def chat(
             _converse(client, app, session, json=json)
 
 
-def _once(client: Client, app: str, follow: Callable[[Turn], Answer], *, json: bool) -> None:
+def _once(client: Client, app: str, follow: Callable[[Turn], Answer], *, json: str | None) -> None:
     from capsule_cli.talk.screen import Screen
     from capsule_cli.talk.turn import Turn
 
     may_ask = ask.has_terminal() and not json
-    answer = follow(Turn(client, app, screen=Screen(silent=json), may_ask=may_ask))
+    answer = follow(Turn(client, app, screen=Screen(silent=json is not None), may_ask=may_ask))
     if answer.cancelled:
         raise KeyboardInterrupt
     if json:
-        output.print_json(answer.as_json())
+        output.print_json(answer.as_json(), json)
 
 
-def _converse(client: Client, app: str, session: str | None, *, json: bool) -> None:
+def _converse(client: Client, app: str, session: str | None, *, json: str | None) -> None:
     from capsule_cli.talk.conversation import Conversation
 
     if json:

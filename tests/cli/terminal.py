@@ -29,7 +29,7 @@ class Terminal:
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, os.ttyname(slave), *arguments],
-            env={**env, "TERM": "xterm"},
+            env=dict(env),
             cwd=cwd,
             start_new_session=True,
         )

@@ -9,6 +9,7 @@ import pytest
 
 HEAVY = {
     "rich",
+    "pydantic",
     "httpx",
     "httpx_sse",
     "keyring",
