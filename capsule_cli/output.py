@@ -81,8 +81,12 @@ def done(message: str) -> None:
 
 
 def _mark() -> str:
-    encoding = (sys.stderr.encoding or "").lower().replace("-", "")
-    return "✓" if encoding.startswith("utf") else "*"
+    return "✓" if is_unicode(sys.stderr) else "*"
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Whether ``stream`` can show every character."""
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def warn_of_isolation(isolation: str) -> None:

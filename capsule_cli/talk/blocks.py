@@ -45,6 +45,8 @@ class Splitter:
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._line: list[str] = []  # the line that has no end yet, in pieces
+        self.size = 0
+        """Characters of ``pending``."""
         self._fence = ""  # the mark of the fence that is open
         self._parse_at = 0
 
@@ -53,9 +55,15 @@ class Splitter:
         """What has come of the block that is not finished."""
         return "".join((*self._lines, *self._line))
 
+    @property
+    def head(self) -> str:
+        """The first line of ``pending`` that is not blank, as far as it has come."""
+        return next((line for line in self._lines if line.strip()), "".join(self._line))
+
     def feed(self, text: str) -> list[str]:
         """Add text; the blocks that are finished now."""
         found: list[str] = []
+        self.size += len(text)
         *lines, rest = text.split("\n")
         for line in lines:
             self._lines.append("".join((*self._line, line, "\n")))
@@ -102,6 +110,7 @@ class Splitter:
         if found:
             self._parse_at = 0
         self._lines = self._lines[starts[-1] :]
+        self.size -= sum(map(len, found))
         self._fence = pieces[-1].fence if pieces and not whole else ""
         return [block for block in found if block]
 

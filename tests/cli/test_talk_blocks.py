@@ -11,36 +11,9 @@ from hypothesis import strategies as st
 from capsule_cli.talk.blocks import Splitter
 
 LINES = st.sampled_from(
-    [
-        "",
-        "word",
-        "two  words",
-        "# head",
-        "---",
-        "===",
-        "- item",
-        "  more",
-        "1. one",
-        "12) x",
-        "```",
-        "```py",
-        "~~~~",
-        "~~~",
-    ]
-    + [
-        "> quote",
-        "| a | b |",
-        "|---|---|",
-        "    code",
-        "\ttab",
-        "[a]: http://x",
-        "* * *",
-        "<b>",
-        "  - in",
-        "   ```",
-        " \r",
-        "\x0b",
-    ]
+    """
+word;two  words;# head;---;===;- item;  more;1. one;12) x;```;```py;~~~~;~~~;> quote;    code;\ttab;[a]: http://x;* * *
+| a | b |;|---|---|;<b>;  - in;   ```; \r;\x0b""".replace("\n", ";").split(";")
 )
 TEXTS = st.lists(LINES, max_size=25).map("\n".join) | st.text(alphabet="ab`~-*#|>1.) \n\t\r\\[]:", max_size=80)
 
