@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
+from capsule_cli import output
 from capsule_cli.errors import UsageError
 
 
 def has_terminal() -> bool:
     """Whether somebody is there who can be asked."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    return why_not() is None
+
+
+def why_not() -> str | None:
+    """Why nobody can be asked; None if somebody can."""
+    if os.environ.get("CAPSULE_NO_INPUT", "0") not in ("", "0"):
+        return "asking is off (--no-input, or CAPSULE_NO_INPUT)"
+    if output.mode() != "human":
+        return "asking is off for agents and programs (CAPSULE_OUTPUT)"
+    if sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return "there is none here"
+    return None
 
 
 def need_terminal(what: str, instead: str) -> None:
     """Raise UsageError unless there is a terminal. ``instead`` says how to go without being asked."""
-    if not has_terminal():
-        raise UsageError(f"{what} needs a terminal", code="no_terminal", hint=instead)
+    if (reason := why_not()) is not None:
+        raise UsageError(f"{what} needs a terminal, and {reason}", code="no_terminal", hint=instead)
 
 
 def line(prompt: str) -> str:

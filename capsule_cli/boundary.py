@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import sys
 
 import typer
 
-from capsule_cli import errors
-from capsule_cli.tree import build
+from capsule_cli import errors, output
+from capsule_cli.tree import GLOBAL_FLAGS, build
 
 
 def run(arguments: list[str]) -> int:
     """Parse and run ``arguments``; return the exit code."""
     _accept_any_text()
-    as_json = "--json" in _options_of(arguments)
+    arguments = _without_global_flags(arguments)
+    as_json = False
     try:
+        as_json = output.mode() == "json" or _asks_for_json(arguments)
         result = build().main(args=arguments, prog_name="capsule", standalone_mode=False)
     except KeyboardInterrupt:
         return 130
@@ -59,13 +63,33 @@ def _show_usage(error: Exception, *, as_json: bool) -> int:
     return 2
 
 
-def _options_of(arguments: list[str]) -> list[str]:
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:end]
+def _asks_for_json(arguments: list[str]) -> bool:
+    return any(word == "--json" or word.startswith("--json=") for word in arguments[: _end_of_options(arguments)])
+
+
+def _end_of_options(arguments: list[str]) -> int:
+    return arguments.index("--") if "--" in arguments else len(arguments)
+
+
+def _without_global_flags(arguments: list[str]) -> list[str]:
+    """The arguments without the flags that may stand anywhere; what those ask for is in the environment then."""
+    end = _end_of_options(arguments)
+    for flag in GLOBAL_FLAGS.keys() & set(arguments[:end]):
+        os.environ[GLOBAL_FLAGS[flag][0]] = "1"
+    return [word for word in arguments[:end] if word not in GLOBAL_FLAGS] + arguments[end:]
+
+
+_PLAIN = {"✓": "*", "…": "...", "—": "-"}
 
 
 def _accept_any_text() -> None:
-    """A terminal or a pipe that is not UTF-8 gets a ``?`` in place of what it cannot show, not a crash."""
+    """A terminal or a pipe that is not UTF-8 gets ASCII, or a ``?``, in place of what it cannot show; never a crash."""
+    codecs.register_error("plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(_PLAIN.get(char, "?") for char in error.object[error.start : error.end]), error.end

@@ -1,11 +1,4 @@
-"""The one table from a type of error to the exit code of ``capsule``, and how an error looks.
-
-0 done                     5 it exists already, or is in use
-1 something failed         6 the gateway is away, or too slow
-2 the command is wrong     7 the app's own code failed
-3 no such thing            8 the app waits for a person
-4 log in first         130 interrupted
-"""
+"""The one table from a type of error to the exit code of ``capsule``, and how an error looks."""
 
 from __future__ import annotations
 
@@ -16,6 +9,20 @@ from textwrap import indent
 from typing import Any
 
 from cpsl import errors
+
+MEANINGS = {
+    0: "done",
+    1: "failed",
+    2: "wrong usage",
+    3: "not found",
+    4: "log in first",
+    5: "exists or in use",
+    6: "gateway away or too slow",
+    7: "the app failed",
+    8: "the app waits for a person",
+    130: "interrupted",
+}
+"""What each exit code means."""
 
 EXIT_CODES: dict[type[BaseException], int] = {
     Exception: 1,

@@ -1,15 +1,23 @@
 """The one output sink. Data goes to stdout, talk to stderr; for people or as JSON, declared side by side.
 
-Colour is decided per stream: a terminal, without ``NO_COLOR``, that is not ``TERM=dumb``.
+Colour is decided per stream: a terminal, without ``NO_COLOR``, that is not ``TERM=dumb``. For whom it is, ``mode()``
+says: coding agents get rows with tabs between and no colour.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+from capsule_cli import fields
+
+MODES = ("human", "agent", "json")
+AGENTS = ("CLAUDECODE", "CODEX_SANDBOX", "CURSOR_AGENT", "GEMINI_CLI", "AI_AGENT", "AGENT")
+"""Environment variables by which coding agents tell that it is they who run a command."""
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -19,11 +27,29 @@ def clean(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
+def mode() -> str:
+    """For whom to print: ``human``, ``agent`` or ``json``, by ``CAPSULE_OUTPUT``; agents are known by their variables.
+
+    Raises ConfigError (code ``invalid_setting``) for another value.
+    """
+    chosen = os.environ.get("CAPSULE_OUTPUT", "").strip().lower()
+    if chosen and chosen not in MODES:
+        from cpsl.errors import ConfigError
+
+        raise ConfigError(
+            f"CAPSULE_OUTPUT is {chosen!r}", code="invalid_setting", hint=f"Use one of: {', '.join(MODES)}"
+        )
+    return chosen or ("agent" if any(os.environ.get(name) for name in AGENTS) else "human")
+
+
 def coloured(stream: TextIO) -> bool:
     """Whether ``stream`` shows colour."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    asked = os.environ
+    if asked.get("NO_COLOR") or asked.get("TERM") == "dumb" or asked.get("CLICOLOR") == "0":
         return False
-    return stream.isatty()
+    if asked.get("CLICOLOR_FORCE", "0") != "0" or asked.get("FORCE_COLOR", "0") != "0":
+        return True
+    return stream.isatty() and asked.get("CAPSULE_OUTPUT", "human") == "human"
 
 
 def _paint(text: str, code: str, stream: TextIO) -> str:
@@ -77,11 +103,7 @@ def whisper(message: str) -> None:
 
 def done(message: str) -> None:
     """Say that something was done."""
-    print(f"{green(_mark())} {clean(message)}", file=sys.stderr, flush=True)
-
-
-def _mark() -> str:
-    return "✓" if is_unicode(sys.stderr) else "*"
+    print(f"{green('✓')} {clean(message)}", file=sys.stderr, flush=True)
 
 
 def is_unicode(stream: TextIO) -> bool:
@@ -117,10 +139,14 @@ def size(count: float) -> str:
 
 
 class Output:
-    """What one command prints: ``Output(json=True)`` prints the same things as JSON."""
+    """What one command prints.
 
-    def __init__(self, *, json: bool = False) -> None:
+    With ``json`` (``fields.ALL``, or names of fields) the same things as JSON; with ``quiet`` only the first column.
+    """
+
+    def __init__(self, *, json: str | None = None, quiet: bool = False) -> None:
         self.json = json
+        self.quiet = quiet
 
     def rows(self, found: Sequence[Any], columns: Mapping[str, Any], *, empty: str) -> None:
         """A list: ``columns`` maps each heading to a function of one item. Nothing is ever cut off.
@@ -128,20 +154,19 @@ class Output:
         As JSON: an array of the items. ``empty`` is said, on stderr, when there is nothing to list.
         """
         if self.json:
-            print_json(found)
+            print_json(found, self.json)
         elif not found:
             say(empty)
+        elif self.quiet:
+            name = next(iter(columns.values()))
+            print("\n".join(_one_line(str(name(item))) for item in found), flush=True)
         else:
-            lines = [
-                list(columns),
-                *([str(cell(item)) for cell in columns.values()] for item in found),
-            ]
-            print("\n".join(align(lines)), flush=True)
+            print("\n".join(table(list(columns), _cells(found, columns))), flush=True)
 
     def item(self, found: Any, lines: Mapping[str, Any]) -> None:
         """One thing: ``lines`` maps labels to values; those that are empty are left out. As JSON: the thing itself."""
         if self.json:
-            print_json(found)
+            print_json(found, self.json)
         else:
             shown = [[f"{label}:", str(value)] for label, value in lines.items() if value not in ("", None)]
             print("\n".join(align(shown)), flush=True)
@@ -149,23 +174,63 @@ class Output:
     def done(self, message: str, found: Any) -> None:
         """Something was done: a line for people, on stderr; or the thing as JSON, on stdout."""
         if self.json:
-            print_json(found)
+            print_json(found, self.json)
         else:
             done(message)
 
 
+def _cells(found: Sequence[Any], columns: Mapping[str, Any]) -> list[list[str]]:
+    return [[str(cell(item)) for cell in columns.values()] for item in found]
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table: in columns, but in blocks where a terminal is too narrow, and with tabs for agents.
+
+    Nothing is ever cut off.
+    """
+    if mode() == "agent":
+        return ["\t".join(_one_line(cell) for cell in line) for line in (headings, *rows)]
+    lines = align([headings, *rows])
+    if not sys.stdout.isatty() or max(map(width, lines)) <= shutil.get_terminal_size().columns:
+        return lines
+    blocks = [align((f"{name}:", cell) for name, cell in zip(headings, row, strict=True)) for row in rows]
+    return [line for block in blocks for line in ("", *block)][1:]
+
+
 def align(lines: Iterable[Sequence[str]]) -> list[str]:
     """Columns under each other, two blanks apart."""
-    cleaned = [[clean(cell).replace("\n", " ") for cell in line] for line in lines]
-    widths = [max(map(len, column)) for column in zip(*cleaned, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cleaned]
+    cleaned = [[_one_line(cell) for cell in line] for line in lines]
+    widths = [max(map(width, column)) for column in zip(*cleaned, strict=True)]
+    return [
+        "  ".join(_padded(cell, wide) for cell, wide in zip(line, widths, strict=True)).rstrip() for line in cleaned
+    ]
 
 
-def print_json(value: Any) -> None:
-    """``value`` (structs, mappings, lists) as one line of JSON on stdout; times as ISO 8601 in UTC."""
+def _one_line(cell: str) -> str:
+    return clean(cell).replace("\n", " ").replace("\t", " ")
+
+
+def _padded(cell: str, columns: int) -> str:
+    return cell + " " * (columns - width(cell))
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal ``text`` takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def print_json(value: Any, chosen: str = fields.ALL) -> None:
+    """``value`` (structs, mappings, lists) as one line of JSON on stdout; times as ISO 8601 in UTC.
+
+    ``chosen``: which fields, as ``--json`` gave them.
+    """
     import json
 
-    print(json.dumps(_plain(value), ensure_ascii=False), flush=True)
+    print(json.dumps(fields.pick(_plain(value), chosen), ensure_ascii=False), flush=True)
 
 
 def _plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ _LINES = 1000
 class Report:
     """What ``serve`` says: lines for people, or one JSON object a line on stdout."""
 
-    def __init__(self, *, json: bool) -> None:
+    def __init__(self, *, json: str | None) -> None:
         self._json = json
         self._has_begun = False
 
@@ -30,7 +30,7 @@ class Report:
         """A version is live, ``seconds`` after it was saved."""
         if self._json:
             told = {"app": done.app, "version": done.version, "url": done.url, "seconds": round(seconds, 3)}
-            return output.print_json({"event": "live", **told})
+            return output.print_json({"event": "live", **told}, self._json)
         output.done(f"{done.app} v{done.version} is live after {seconds:.1f} s")
         if not self._has_begun:
             output.say(f"  {done.url}")
@@ -41,7 +41,7 @@ class Report:
     def failed(self, error: CapsuleError, app: str) -> None:
         """What was saved could not be deployed; ``app`` still runs as before, if it has a name already."""
         if self._json:
-            return output.print_json({"event": "failed", **errors.facts(error)})
+            return output.print_json({"event": "failed", **errors.facts(error)}, self._json)
         errors.show(error, as_json=False)
         output.whisper(
             f"  {app} runs as it was. Waiting for the next save …" if app else "  Waiting for the next save …"
@@ -50,14 +50,14 @@ class Report:
     def log(self, line: LogLine) -> None:
         """The app or the platform logged something."""
         if self._json:
-            return output.print_json({"event": "log", **_facts(line)})
+            return output.print_json({"event": "log", **_facts(line)}, self._json)
         output.data(loglines.shown(line))
 
     def stopped(self, app: str) -> None:
         """It ends."""
         with suppress(OSError):  # the terminal may be gone
             if self._json:
-                output.print_json({"event": "stopped", "app": app})
+                output.print_json({"event": "stopped", "app": app}, self._json)
             elif app:
                 output.say(f"{app} stays as it was saved last. Remove it: capsule app delete {app}")
 

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+
+from capsule_cli import fields
+from capsule_cli.errors import MEANINGS
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Entry(NamedTuple):
@@ -40,9 +46,45 @@ COMMANDS: dict[str, Entry] = {
     "auth": Entry(MACHINE, "auth:cli", "login, logout, status, and the token for scripts."),
     "doctor": Entry(MACHINE, "doctor:cli", "What works here, what does not, and what to do about it."),
     "gateway": Entry(MACHINE, "gateway:cli", "The gateway on this machine: start, stop, status, logs."),
+    "help": Entry(MACHINE, "help:cli", "Help on a command or a topic: exit-codes, environment, output."),
 }
 
-ALIASES = {"ls": "list", "rm": "delete"}
+ALIASES = {
+    "ls": ("list",),
+    "rm": ("delete",),
+    "show": ("get", "info"),
+    "get": ("show", "info"),
+    "info": ("show", "get"),
+    "history": ("versions",),
+}
+"""Other words for a verb, each with the verbs that it may stand for: the first that the noun has."""
+
+ELSEWHERE = {
+    "whoami": "status",
+    "history": "app versions",
+    "rollback": "app rollback",
+    "restart": "app restart",
+    "delete": "app delete",
+    "list": "app list",
+    "ls": "app list",
+    "run": "serve",
+    "dev": "serve",
+    "init": "create",
+    "new": "create",
+    "env": "secret",
+    "volume": "fs",
+    "token": "auth token",
+    "switch": "auth switch",
+}
+"""Words that other tools have at the top, and what they are called here."""
+
+HELP = ("-h", "--help")
+
+GLOBAL_FLAGS = {
+    "--no-input": ("CAPSULE_NO_INPUT", "Never ask; fail and name the option that answers."),
+    "--no-color": ("NO_COLOR", "No colour."),
+}
+"""Flags that stand anywhere in a command: the environment variable that each sets, and its help."""
 
 _EPILOG = """\b
 Examples:
@@ -51,23 +93,71 @@ Examples:
   capsule chat hello "hi"
   cat error.log | capsule chat ops "what broke?"
 
-\b
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 log in first, 5 exists or in use,
-6 gateway away or too slow, 7 the app failed, 8 the app waits for a person, 130 interrupted.
-"""
+Exit codes: """
 
 
-class Group(TyperGroup):
-    """A noun: ``ls`` and ``rm`` stand for ``list`` and ``delete``, unless it has commands of that name."""
+class Command(TyperCommand):
+    """A command that does something. The value of its ``--json`` may be left out."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer does, once it is clear which word belongs to ``--json``."""
+        from capsule_cli.options import words_of
+
+        return super().parse_args(ctx, fields.joined(args, words_of(ctx)))
+
+
+class Branch(TyperGroup):
+    """What has commands below it.
+
+    ``--help`` is no option of Typer's here: to see that one is not there, it loads pydantic, which takes longer than
+    all the rest of a start. The same goes for whatever else a branch takes.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer does, but for the help."""
+        if args and args[0] in HELP:
+            print(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The options, with those that are not Typer's."""
+        rows = [row for param in self.get_params(ctx) if (row := param.get_help_record(ctx))]
+        with formatter.section("Options"):
+            formatter.write_dl([*self.more_options(), *rows, (", ".join(HELP), "Show this message and exit.")])
+        self.format_commands(ctx, formatter)
+
+    def more_options(self) -> list[tuple[str, str]]:
+        """Options that this branch parses itself, each with its help."""
+        return []
+
+
+class Group(Branch):
+    """A noun. Its verbs have other names too, unless it has commands of that name."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, by its name or its alias."""
-        found = super().get_command(ctx, cmd_name)
-        return found or super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
+        names = (cmd_name, *ALIASES.get(cmd_name, ()))
+        return next((found for name in names if (found := super(Group, self).get_command(ctx, name))), None)
 
 
-class Root(TyperGroup):
+class Root(Branch):
     """The top: loads the module of a command when it is asked for."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take ``--profile NAME`` off in front of the command."""
+        rest = list(args)
+        if rest and rest[0].partition("=")[0] == "--profile":
+            _, equals, value = rest.pop(0).partition("=")
+            if not equals and not rest:
+                ctx.fail("Option '--profile' requires an argument.")
+            ctx.meta["profile"] = value if equals else rest.pop(0)
+        return super().parse_args(ctx, rest)
+
+    def more_options(self) -> list[tuple[str, str]]:
+        """The profile, and the flags that may stand anywhere."""
+        flags = [(flag, help) for flag, (_, help) in GLOBAL_FLAGS.items()]
+        return [("--profile NAME", "Profile to use for this command."), *flags]
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order of the table."""
@@ -96,7 +186,7 @@ class Root(TyperGroup):
 def _unknown(name: str) -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(name, COMMANDS, n=1)
+    close = [ELSEWHERE[name]] if name in ELSEWHERE else get_close_matches(name, COMMANDS, n=1)
     return f"No such command {name!r}." + (f" Did you mean {close[0]!r}?" if close else "")
 
 
@@ -110,12 +200,19 @@ def load(name: str) -> Any:
 
 def noun(help: str) -> typer.Typer:
     """A Typer for a noun with verbs below it."""
-    return _typer(help=help, cls=Group, no_args_is_help=True)
+    return _typer(help=help, cls=Group, no_args_is_help=True, add_help_option=False)
 
 
 def verb() -> typer.Typer:
     """A Typer for a command at the top."""
     return _typer()
+
+
+class _Typer(typer.Typer):
+    """Typer whose commands are ours."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[_F], _F]:
+        return super().command(name, **{"cls": Command} | settings)
 
 
 def examples(*lines: str) -> str:
@@ -126,16 +223,17 @@ def examples(*lines: str) -> str:
 def build() -> Any:
     """The root command."""
     root = _typer(cls=Root, no_args_is_help=True)
-    root.callback(epilog=_EPILOG)(_root)
+    codes = ", ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items())
+    root.callback(epilog=f"{_EPILOG}{codes}.", add_help_option=False)(_root)
     return get_command(root)
 
 
 def _typer(**settings: Any) -> typer.Typer:
-    return typer.Typer(
+    return _Typer(
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": list(HELP)},
         **settings,
     )
 
@@ -149,7 +247,6 @@ def _print_version(asked: bool) -> None:
 
 
 def _root(
-    profile: Annotated[str | None, typer.Option(help="Profile to use for this command.", metavar="NAME")] = None,
     version: Annotated[
         bool,
         typer.Option("--version", "-V", help="Show the version.", is_eager=True, callback=_print_version),

@@ -91,6 +91,19 @@ _ROWS = (
 SETTINGS: dict[str, Setting] = {row.name: row for row in _ROWS}
 """The settings table: the reader, ``--help``, the documentation and the tests share it."""
 
+VARIABLES = {
+    "CAPSULE_TOKEN": "Token to use, before that of any profile.",
+    "CAPSULE_GATEWAY_URL": "Gateway to use, before that of the profile.",
+    "CAPSULE_PROFILE": "Profile to use, before the active one.",
+    "CAPSULE_CONFIG_DIR": "Where config.toml and the token file are.",
+    "CAPSULE_STATE_DIR": "Where histories are.",
+    "CAPSULE_OUTPUT": "For whom to print: human, agent or json.",
+    "CAPSULE_NO_INPUT": "1: never ask.",
+    "CAPSULE_DEBUG": "1: show the traceback behind an error.",
+    "NO_COLOR": "Anything: no colour.",
+}
+"""The environment variables that are no settings, and what each does."""
+
 
 @dataclass(frozen=True)
 class Profile:

@@ -9,7 +9,7 @@ import typer
 
 from capsule_cli import ask, output
 from capsule_cli.connect import connect
-from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, YesOpt, version_number
+from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, QuietOpt, YesOpt, version_number
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
 
@@ -20,11 +20,11 @@ cli = noun("Apps: list, get, versions, rollback, delete.")
 
 
 @cli.command("list", epilog=examples("capsule app list", "capsule app list --json"))
-def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def list_(quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """List the apps of your workspace."""
     with connect(profile) as client:
         found = client.apps.list()
-    Output(json=json).rows(
+    Output(json=json, quiet=quiet).rows(
         found,
         {
             "NAME": lambda app: _fact(app, "name"),
@@ -38,7 +38,7 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule app get hello", "capsule app get hello --json"))
-def get(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def get(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Show one app."""
     with connect(profile) as client:
         found = client.apps.get(app)
@@ -57,7 +57,7 @@ def get(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule app versions hello", "capsule app versions hello --json"))
-def versions(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def versions(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """List the versions of an app that are kept. The newest is first, * marks the live one."""
     with connect(profile) as client:
         found = client.apps.versions(app)
@@ -82,7 +82,7 @@ def rollback(
         typer.Argument(metavar="VERSION", help="Like v3; the one that was live before, if left out."),
     ] = None,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Make an earlier version live again. What is live stays live until the other one has come up.
 
@@ -92,13 +92,13 @@ def rollback(
     with connect(profile) as client:
         done = client.apps.rollback(app, number)
     if json:
-        return output.print_json(done)
+        return output.print_json(done, json)
     output.done(f"{done.app} v{done.version} is live, instead of v{done.previous}")
     output.data(done.url)
 
 
 @cli.command(epilog=examples("capsule app delete hello", "capsule app delete hello --yes"))
-def delete(app: AppArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def delete(app: AppArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Delete an app: its versions, its sessions and its logs."""
     with connect(profile) as client:
         name = _fact(client.apps.get(app), "name")

@@ -38,7 +38,7 @@ def login(
     gateway: GatewayOpt = None,
     with_token: Annotated[bool, typer.Option("--with-token", help="Read a token from stdin.")] = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Log in to the gateway on this machine, or to another.
 
@@ -53,7 +53,7 @@ def login(
     _tell(made, json=json)
 
 
-def logout(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def logout(profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Revoke the token at the gateway and forget it here."""
     from cpsl.client import login as flows
 
@@ -63,7 +63,7 @@ def logout(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
         output.whisper("  The gateway did not revoke the token: it is away, or knows it no more.")
 
 
-def status(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def status(profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Show who you are, and at which gateway.
 
     Also where the token comes from, and whether it is valid.
@@ -72,7 +72,7 @@ def status(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
     """
     found = _status(profile)
     if json:
-        return output.print_json(found.as_json())
+        return output.print_json(found.as_json(), json)
     if found.credentials:
         Output().item(found, found.lines())
     if found.me:
@@ -167,7 +167,7 @@ def _default_gateway() -> str:
     return running.url if running else config.default_gateway_url()
 
 
-def _tell(made: Login, *, json: bool) -> None:
+def _tell(made: Login, *, json: str | None) -> None:
     told = {
         "profile": made.profile.name,
         "gateway_url": made.profile.gateway_url,

@@ -9,7 +9,7 @@ import typer
 from capsule_cli import ask, output
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
-from capsule_cli.options import JsonOpt, NameArg, ProfileOpt, YesOpt
+from capsule_cli.options import JsonOpt, NameArg, ProfileOpt, QuietOpt, YesOpt
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
 
@@ -42,24 +42,24 @@ def create(
     type: TypeOpt,
     credentials: CredentialsOpt = [],  # noqa: B006  (typer reads the default, nobody changes it)
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Create a channel."""
     values = _complete(_known_type(type), _given(credentials))
     with connect(profile) as client:
         channel = client.channels.create(name, type.lower(), values)
     if json:
-        return output.print_json(channel)
+        return output.print_json(channel, json)
     output.done(f"Channel {channel.name} created")
     output.whisper(f"  Use it in an app: channels=[cpsl.Channel({channel.name!r})]")
 
 
 @cli.command("list", epilog=examples("capsule channel list", "capsule channel list --json"))
-def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def list_(quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """List channels."""
     with connect(profile) as client:
         found = client.channels.list()
-    Output(json=json).rows(
+    Output(json=json, quiet=quiet).rows(
         found,
         {
             "NAME": lambda channel: channel.name,
@@ -74,7 +74,7 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule channel info support-telegram"))
-def info(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def info(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Show one channel; of its credentials only the names."""
     with connect(profile) as client:
         channel = client.channels.get(name)
@@ -87,7 +87,7 @@ def delete(
     force: Annotated[bool, typer.Option("--force", help="Also if an app uses it.")] = False,
     yes: YesOpt = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Delete a channel."""
     with connect(profile) as client:

@@ -34,7 +34,7 @@ class _Way:
     """How to talk: what the options say."""
 
     app: str
-    json: bool
+    json: str | None
     markdown: bool
     stream: bool
     attachments: list[Path]
@@ -43,7 +43,7 @@ class _Way:
     def screen(self) -> Screen:
         from capsule_cli.talk.screen import Screen
 
-        return Screen(silent=self.json, markdown=self.markdown, stream=self.stream)
+        return Screen(silent=self.json is not None, markdown=self.markdown, stream=self.stream)
 
 
 @cli.command(
@@ -86,7 +86,7 @@ def chat(
         typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Wait no longer for an answer.", show_default=False),
     ] = None,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Talk to an app. Ctrl-C stops an answer, a second Ctrl-C leaves."""
     from capsule_cli.talk.places import Sessions
@@ -133,7 +133,7 @@ def _once(client: Client, way: _Way, follow: Callable[[Turn], Answer], *, keep: 
     if answer.cancelled:
         raise KeyboardInterrupt
     if way.json:
-        output.print_json(answer.as_json())
+        output.print_json(answer.as_json(), way.json)
 
 
 def _converse(client: Client, way: _Way, session: str | None, sessions: Sessions) -> None:

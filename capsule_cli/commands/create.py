@@ -24,14 +24,14 @@ def create(
         str, typer.Option(metavar="TEMPLATE", help="Which template: default or integrations.")
     ] = project.DEFAULT,
     force: ForceOpt = False,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Create a project. Prints the folder."""
     target = Path(name).expanduser()
     written = project.create(target, template, force=force)
     app = project.app_name(target)
     if json:
-        return output.print_json({"path": str(target), "app": app, "template": template, "files": written})
+        return output.print_json({"path": str(target), "app": app, "template": template, "files": written}, json)
     output.done(f"Created {app} from template {template}: {', '.join(written)}")
     output.whisper(f"  Next: cd {target} && capsule deploy app.py:app && capsule chat {app}")
     output.data(str(target))

@@ -22,7 +22,7 @@ def deploy(
         typer.Argument(metavar="FILE.py:SYMBOL", help="The file, and the cpsl.App in it.", show_default=False),
     ],
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Put an app live. Prints its URL.
 
@@ -32,6 +32,6 @@ def deploy(
     with connect(profile) as client:
         done = deploying.deploy(client, place)
     if json:
-        return output.print_json({"app": done.app, "version": done.version, "url": done.url})
+        return output.print_json({"app": done.app, "version": done.version, "url": done.url}, json)
     output.done(f"{done.app} v{done.version} is live. Talk to it: capsule chat {done.app}")
     output.data(done.url)

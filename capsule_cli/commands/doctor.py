@@ -12,7 +12,7 @@ cli = verb()
 
 
 @cli.command(epilog=examples("capsule doctor", "capsule doctor --json"))
-def doctor(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def doctor(profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Check this machine, your login and the gateway. Exit code 1 when something has to be mended."""
     found = []
     for check in checks.all_checks(profile):
@@ -20,7 +20,7 @@ def doctor(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
         if not json:
             _show(check)
     if json:
-        output.print_json([check._asdict() for check in found])
+        output.print_json([check._asdict() for check in found], json)
     if any(check.state == checks.FAIL for check in found):
         raise typer.Exit(1)
 

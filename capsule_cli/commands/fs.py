@@ -13,7 +13,7 @@ from capsule_cli import addresses, ask, downloading, output, transfer, uploading
 from capsule_cli.addresses import Address
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
-from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, YesOpt
+from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietOpt, YesOpt
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
 
@@ -29,22 +29,22 @@ cli = noun("Filesystems that apps mount, and the files in them.")
 
 
 @cli.command(epilog=examples("capsule fs create reports"))
-def create(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def create(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Create a filesystem."""
     with connect(profile) as client:
         made = client.filesystems.create(name)
     if json:
-        return output.print_json(made)
+        return output.print_json(made, json)
     output.done(f"Filesystem {made.name} created")
     output.whisper(f'  Mount it in an app: filesystems={{"/data": cpsl.FileSystem({made.name!r})}}')
 
 
 @cli.command("list", epilog=examples("capsule fs list", "capsule fs list --json"))
-def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def list_(quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """List filesystems."""
     with connect(profile) as client:
         found = client.filesystems.list()
-    Output(json=json).rows(
+    Output(json=json, quiet=quiet).rows(
         found,
         {
             "NAME": lambda fs: fs.name,
@@ -56,7 +56,7 @@ def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule fs delete reports", "capsule fs delete reports --yes"))
-def delete(name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def delete(name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Delete a filesystem with all files in it."""
     with connect(profile) as client:
         ask.confirm(f"Delete filesystem {name} with all its files? This cannot be undone.", yes=yes)
@@ -65,7 +65,7 @@ def delete(name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json:
 
 
 @cli.command(epilog=examples("capsule fs show reports"))
-def show(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def show(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Show a filesystem."""
     with connect(profile) as client:
         found = client.filesystems.get(name)
@@ -79,18 +79,18 @@ def ls(
         typer.Argument(metavar="NAME[:/PATH]", help="The filesystem, or a folder in it.", show_default=False),
     ] = None,
     path: Annotated[str, typer.Argument(metavar="PATH", help="A folder in it.")] = "/",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print names only.")] = False,
+    quiet: QuietOpt = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """List the files in a folder; without NAME, the filesystems."""
     if name is None:
-        return list_(profile=profile, json=json)
+        return list_(quiet=quiet, profile=profile, json=json)
     folder = addresses.read(name) or Address(name, path)
     with connect(profile) as client:
         pages = downloading.pages(client, folder)
         if json:
-            return output.print_json([entry for page in pages for entry in page])
+            return output.print_json([entry for page in pages for entry in page], json)
         empty = True
         for page in pages:
             _show_page(page, quiet=quiet, first=empty)
@@ -128,7 +128,7 @@ def upload(
     force: ForceOpt = False,
     skip_existing: SkipOpt = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Upload files and folders.
 
@@ -158,7 +158,7 @@ def _upload_places(places: list[str]) -> tuple[list[str], Address]:
     return [places[1]], Address(places[0], places[2] if len(places) == 3 else "/")
 
 
-def _upload_stdin(locals_: list[str], target: Address, force: bool, profile: str | None, json: bool) -> None:
+def _upload_stdin(locals_: list[str], target: Address, force: bool, profile: str | None, json: str | None) -> None:
     if len(locals_) > 1 or target.is_folder:
         raise UsageError(
             "What comes from stdin has no name",
@@ -190,7 +190,7 @@ def download(
     force: ForceOpt = False,
     skip_existing: SkipOpt = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Download a file or folder.
 
@@ -273,7 +273,7 @@ def _is_number(text: str) -> bool:
 
 
 @cli.command(epilog=examples("capsule fs mkdir reports:/2026/november"))
-def mkdir(place: PlaceArg, profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def mkdir(place: PlaceArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Make a folder, with those above it."""
     folder = addresses.need(place, "mkdir")
     with connect(profile) as client:
@@ -287,7 +287,7 @@ def mv(
     target: Annotated[str, typer.Argument(metavar="PATH", help="Its new path, in the same filesystem.")],
     force: ForceOpt = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Move or rename a file or folder.
 
@@ -309,7 +309,7 @@ def rm(
     recursive: RecursiveOpt = False,
     yes: YesOpt = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Remove a file, or a folder with all in it."""
     gone = addresses.read(place)

@@ -37,7 +37,7 @@ def start(
     ] = None,
     data_dir: DataDirOpt = None,
     isolation: IsolationOpt = "namespaces",
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Start the gateway in the background. If it runs already, that is fine."""
     folder = daemon.data_dir(data_dir)
@@ -52,7 +52,7 @@ def start(
 
 
 @cli.command(epilog=examples("capsule gateway stop"))
-def stop(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
+def stop(data_dir: DataDirOpt = None, json: JsonOpt = None) -> None:
     """Stop the gateway. If none runs, that is fine."""
     folder = daemon.data_dir(data_dir)
     running = daemon.find(folder)
@@ -63,14 +63,14 @@ def stop(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
 
 
 @cli.command(epilog=examples("capsule gateway status", "capsule gateway status --json"))
-def status(data_dir: DataDirOpt = None, json: JsonOpt = False) -> None:
+def status(data_dir: DataDirOpt = None, json: JsonOpt = None) -> None:
     """Say whether the gateway runs, and where. Exit code 6 if it does not; with --json always 0."""
     folder = daemon.data_dir(data_dir)
     running = daemon.find(folder)
     if json:
         facts = running._asdict() if running else {}
         ready = bool(running and daemon.answers(running.url))
-        return output.print_json({"running": bool(running), "ready": ready, "data_dir": str(folder), **facts})
+        return output.print_json({"running": bool(running), "ready": ready, "data_dir": str(folder), **facts}, json)
     running = daemon.require(folder)
     Output().item(
         running,

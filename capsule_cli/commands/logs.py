@@ -55,7 +55,7 @@ def logs(
     stream: Annotated[str | None, _option("Only what came this way.", "|".join(LOG_STREAMS), "--stream")] = None,
     build: Annotated[bool, typer.Option("--build", help="Show how the image was built instead.")] = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Show the last lines that an app logged. With --json: one object a line."""
     number = None if version is None else version_number(version)
@@ -79,20 +79,20 @@ def logs(
             _print(client.apps.logs(app, count, wanted=wanted), json=json)
 
 
-def _print_build(client: Client, app: str, number: int | None, *, json: bool) -> None:
+def _print_build(client: Client, app: str, number: int | None, *, json: str | None) -> None:
     found = client.apps.build_log(app, number)
     if json:
-        output.print_json(found)
+        output.print_json(found, json)
     elif found.text:
         output.data(output.clean(found.text.rstrip()))
     else:
         output.say(f"Nothing was built for {found.app} v{found.version}: it names no packages, or the log is gone.")
 
 
-def _print(lines: Iterable[LogLine], *, json: bool) -> None:
+def _print(lines: Iterable[LogLine], *, json: str | None) -> None:
     for line in lines:
         if json:
-            output.print_json(line)
+            output.print_json(line, json)
         else:
             output.data(loglines.shown(line))
 

@@ -27,7 +27,7 @@ QUESTION = "Hello! Are you there?"
 @cli.command(epilog=examples("capsule quickstart", "capsule quickstart my-first-app"))
 def quickstart(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Folder of the app; made if it is not there.")] = "hello",
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Start the gateway of this machine, log in, create an app, put it live and talk to it."""
     running = daemon.ensure(daemon.data_dir(None))
@@ -39,7 +39,7 @@ def quickstart(
         output.done(f"{done.app} v{done.version} is live at {done.url}")
         answer = _talk(client, done, json=json)
     if json:
-        return output.print_json({"app": done.app, "version": done.version, "url": done.url, **answer})
+        return output.print_json({"app": done.app, "version": done.version, "url": done.url, **answer}, json)
     _tell_next(target, done.app)
 
 
@@ -80,12 +80,12 @@ def _project(target: Path) -> Path:
     return target
 
 
-def _talk(client: Client, done: DeployDone, *, json: bool) -> dict[str, object]:
+def _talk(client: Client, done: DeployDone, *, json: str | None) -> dict[str, object]:
     from capsule_cli.talk.screen import Screen
     from capsule_cli.talk.turn import Turn
 
     output.say(f'\n> capsule chat {done.app} "{QUESTION}"')
-    answer = Turn(client, done.app, screen=Screen(silent=json), may_ask=False).run(QUESTION, None)
+    answer = Turn(client, done.app, screen=Screen(silent=json is not None), may_ask=False).run(QUESTION, None)
     if answer.cancelled:
         raise KeyboardInterrupt
     return answer.as_json()

@@ -10,7 +10,7 @@ import typer
 from capsule_cli import ask, output
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
-from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt
+from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietOpt
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
 
@@ -43,7 +43,7 @@ def create(
     force: ForceOpt = False,
     stage: StageOpt = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Store secrets: all of them, or none. Apps that name one restart with the new value, between two messages."""
     given = _given(pairs)
@@ -51,7 +51,7 @@ def create(
         values = given or _usable({pairs[0]: _asked(pairs[0])})
         stored = client.secrets.create(values, overwrite=force, stage=stage)
     if json:
-        return output.print_json(stored)
+        return output.print_json(stored, json)
     for secret in stored.secrets:
         output.done(f"Secret {secret.name} stored (digest {secret.digest})")
     for note in stored.notes:
@@ -63,11 +63,11 @@ def create(
 
 
 @cli.command("list", epilog=examples("capsule secret list", "capsule secret list --json"))
-def list_(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+def list_(quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """List secrets: names and digests, never values."""
     with connect(profile) as client:
         found = client.secrets.list()
-    Output(json=json).rows(
+    Output(json=json, quiet=quiet).rows(
         found,
         {
             "NAME": lambda secret: secret.name,
@@ -85,7 +85,7 @@ def delete(
     name: NameArg,
     stage: Annotated[bool, typer.Option("--stage", help="Restart nothing: what runs keeps it until it ends.")] = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Delete a secret. Apps that name it restart without it."""
     with connect(profile) as client:

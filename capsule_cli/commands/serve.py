@@ -36,7 +36,7 @@ def serve(
     channel: ChannelsOpt = [],  # noqa: B006  (typer reads the default, nobody changes it)
     force_channel: ForceChannelOpt = False,
     profile: ProfileOpt = None,
-    json: JsonOpt = False,
+    json: JsonOpt = None,
 ) -> None:
     """Develop an app: it is live as NAME-dev, again after every save, and its log is here. Ctrl-C ends.
 

@@ -57,7 +57,8 @@ class Plain:
 
 def shows_markdown() -> bool:
     """Whether stdout is a terminal that shows more than plain text."""
-    return output.coloured(sys.stdout) and bool(os.environ.get("TERM") or os.name == "nt")
+    able = bool(os.environ.get("TERM")) or os.name == "nt"
+    return sys.stdout.isatty() and able and output.coloured(sys.stdout) and output.mode() == "human"
 
 
 class Screen:

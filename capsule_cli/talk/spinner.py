@@ -18,7 +18,8 @@ _QUIET_SECONDS = 0.3  # an answer that comes sooner than this needs no sign
 
 def wanted() -> bool:
     """Whether somebody looks at stderr who likes things that move."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+    still = os.environ.get("TERM") == "dumb" or os.environ.get("CI") or output.mode() != "human"
+    return sys.stderr.isatty() and not still
 
 
 class Spinner:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from capsule_cli.output import AGENTS
 from tests.cli.terminal import Terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -39,10 +40,11 @@ def write_app(folder: Path, name: str, answer: str = "hi", more: str = "") -> st
 
 def environment(folder: Path) -> dict[str, str]:
     """An environment in which nobody ever logged in and no gateway runs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CAPSULE_")}
+    ours = (*AGENTS, "CAPSULE_", "CLICOLOR", "FORCE_COLOR", "COLUMNS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     places = {f"CAPSULE_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "STATE")}
     # Port 9 (discard) answers nothing: a test must never meet a gateway that somebody runs on this machine.
-    return kept | places | {"CAPSULE_KEYRING": "off", "CAPSULE_GATEWAY_PORT": "9", "NO_COLOR": "1"}
+    return kept | places | {"CAPSULE_KEYRING": "off", "CAPSULE_GATEWAY_PORT": "9", "NO_COLOR": "1", "TERM": "xterm"}
 
 
 def run_capsule(

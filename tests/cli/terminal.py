@@ -39,7 +39,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, os.ttyname(slave), *arguments],
-            env={"TERM": "xterm-256color", **env},
+            env=dict(env),
             cwd=cwd,
             start_new_session=True,
         )

@@ -10,6 +10,7 @@ import pytest
 HEAVY = {
     "rich",
     "prompt_toolkit",
+    "pydantic",
     "httpx",
     "httpx_sse",
     "keyring",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from capsule_cli import tree
+from capsule_cli import fields, tree
 from tests.cli.conftest import Run
 
 
@@ -21,9 +21,9 @@ def leaves() -> dict[str, Any]:
 
 
 LEAVES = leaves()
-NO_JSON = {"fs cat", "auth token", "gateway logs"}
+NO_JSON = {"help", "fs cat", "auth token", "gateway logs"}
 ASKING = {"app delete", "fs delete", "fs rm", "channel delete"}
-LOCAL = {"create", "quickstart", *(words for words in LEAVES if words.startswith("gateway "))}
+LOCAL = {"help", "create", "quickstart", *(words for words in LEAVES if words.startswith("gateway "))}
 
 
 def options(command: Any) -> set[str]:
@@ -52,6 +52,20 @@ def test_the_help_of_a_group_cuts_no_sentence_off(capsule: Run, group: str) -> N
 @pytest.mark.parametrize("words", sorted(set(LEAVES) - NO_JSON))
 def test_every_command_that_prints_data_prints_json(words: str) -> None:
     assert "--json" in options(LEAVES[words])
+
+
+@pytest.mark.parametrize("words", sorted(set(LEAVES) - NO_JSON))
+def test_what_it_prints_is_declared(words: str) -> None:
+    assert fields.of(words)
+
+
+def test_nothing_is_declared_that_no_command_prints() -> None:
+    assert set(fields.FIELDS) <= set(LEAVES)
+
+
+@pytest.mark.parametrize("words", sorted(words for words in LEAVES if words.endswith(" list")))
+def test_every_list_prints_names_only(words: str) -> None:
+    assert {"--quiet", "-q"} <= options(LEAVES[words])
 
 
 @pytest.mark.parametrize("words", sorted(set(LEAVES) - LOCAL))
@@ -92,7 +106,16 @@ def test_no_arguments_show_the_help_and_fail(capsule: Run) -> None:
     assert not done.stdout
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("chta", "chat"), ("secrets", "secret"), ("deplyo", "deploy")])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("chta", "chat"),
+        ("secrets", "secret"),
+        ("deplyo", "deploy"),
+        ("whoami", "status"),
+        ("rollback", "app rollback"),
+    ],
+)
 def test_a_typo_gets_the_word_that_was_meant(capsule: Run, typed: str, meant: str) -> None:
     done = capsule(typed)
     assert done.returncode == 2
@@ -105,7 +128,18 @@ def test_a_typo_in_a_verb_too(capsule: Run) -> None:
     assert "create" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["app", "ls"], ["secret", "ls"], ["channel", "ls"], ["secret", "rm", "X"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["app", "ls"],
+        ["app", "show", "x"],
+        ["app", "history", "x"],
+        ["secret", "ls"],
+        ["channel", "ls"],
+        ["channel", "show", "x"],
+        ["secret", "rm", "X"],
+    ],
+)
 def test_aliases_are_the_commands(capsule: Run, words: list[str]) -> None:
     done = capsule(*words)
     assert done.returncode == 4  # it got as far as asking who we are

@@ -1,0 +1,125 @@
+"""What each command prints as JSON: the fields that ``--json name,state`` may ask for.
+
+One table for the parser, the documentation and the tests. A value names a struct of ``cpsl.wire`` as ``module:Struct``,
+which is imported only when somebody asks for fields, or the fields themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from capsule_cli.errors import UsageError
+
+ALL = "*"
+"""What ``--json`` alone asks for."""
+
+_RESOURCES, _APPS, _TURNS = "cpsl.wire.resources:", "cpsl.wire.apps:", "cpsl.wire.turns:"
+_DELETED = ("name", "deleted")
+_STATUS = (
+    "logged_in",
+    "valid",
+    "gateway_url",
+    "profile",
+    "token_source",
+    "account",
+    "role",
+    "workspace",
+    "gateway_version",
+    "isolation",
+    "expires_at",
+    "error",
+    "exit_code",
+)
+
+FIELDS: dict[str, str | tuple[str, ...]] = {
+    "app delete": _DELETED,
+    "app get": f"{_APPS}App",
+    "app list": f"{_APPS}App",
+    "app rollback": f"{_APPS}RolledBack",
+    "app versions": f"{_APPS}Version",
+    "channel create": f"{_RESOURCES}Channel",
+    "channel delete": _DELETED,
+    "channel info": f"{_RESOURCES}Channel",
+    "channel list": f"{_RESOURCES}Channel",
+    "chat": ("text", "session_id", "request_id", "replies"),
+    "create": ("path", "app", "template", "files"),
+    "deploy": ("app", "version", "url"),
+    "doctor": ("name", "state", "detail", "fix"),
+    "fs create": f"{_RESOURCES}FileSystem",
+    "fs delete": _DELETED,
+    "fs download": ("path", "saved", "unchanged", "size"),
+    "fs list": f"{_RESOURCES}FileSystem",
+    "fs ls": f"{_RESOURCES}Entry",
+    "fs mkdir": ("path",),
+    "fs mv": ("source", "path"),
+    "fs rm": ("path", "deleted"),
+    "fs show": f"{_RESOURCES}FileSystem",
+    "fs upload": ("path", "size", "sha256", "stored", "unchanged", "skipped"),
+    "gateway start": ("url", "pid", "version", "started_at", "isolation"),
+    "gateway status": ("running", "ready", "data_dir", "url", "pid", "version", "started_at", "isolation"),
+    "gateway stop": ("stopped",),
+    "login": ("profile", "gateway_url", "account", "workspace", "token_kept_in"),
+    "logout": ("logged_out", "revoked"),
+    "logs": f"{_APPS}LogLine",
+    "quickstart": ("app", "version", "url", "text", "session_id", "request_id", "replies"),
+    "secret create": f"{_RESOURCES}SecretsStored",
+    "secret delete": ("name", "deleted", "restarted"),
+    "secret list": f"{_RESOURCES}Secret",
+    "serve": ("event", "app", "version", "url", "seconds", "error"),
+    "status": _STATUS,
+}
+
+
+def of(command: str) -> tuple[str, ...]:
+    """The fields that a command (``secret list``) prints; none if it prints no JSON."""
+    known = FIELDS.get(command.removeprefix("auth "), ())
+    if isinstance(known, tuple):
+        return known
+    from importlib import import_module
+
+    module, _, struct = known.partition(":")
+    found: tuple[str, ...] = getattr(import_module(module), struct).__struct_fields__
+    return found
+
+
+def joined(arguments: Sequence[str], command: str) -> list[str]:
+    """The arguments with the value of ``--json`` joined to it, so that the parser cannot take it for another.
+
+    ``--json name,state`` has its fields in the next word, ``--json hello`` has not: that is the name of an app. A word
+    is one of fields when it has a comma, or is a field of this command.
+    """
+    done: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*done, word, *rest]
+        if word == "--json":
+            word += f"={rest.pop(0) if rest and _are_fields(rest[0], command) else ALL}"
+        done.append(word)
+    return done
+
+
+def _are_fields(word: str, command: str) -> bool:
+    return not word.startswith("-") and ("," in word or word in of(command))
+
+
+def check(chosen: str, command: str) -> str:
+    """``chosen`` as it was given. Raises UsageError for a field that the command does not print."""
+    known = of(command)
+    unknown = [name for name in chosen.split(",") if name not in known]
+    if chosen != ALL and unknown:
+        raise UsageError(
+            f"There is no field {unknown[0]!r} in what {command} prints", hint=f"Fields: {', '.join(known)}"
+        )
+    return chosen
+
+
+def pick(value: Any, chosen: str) -> Any:
+    """Only the chosen fields of an object, or of each object in a list, in the order that was asked for."""
+    if chosen == ALL:
+        return value
+    if isinstance(value, list):
+        return [pick(item, chosen) for item in value]
+    return {name: value.get(name) for name in chosen.split(",")}
