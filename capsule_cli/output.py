@@ -110,6 +110,11 @@ def done(message: str) -> None:
     print(f"{green('✓')} {clean(message)}", file=sys.stderr, flush=True)
 
 
+def is_unicode(stream: TextIO) -> bool:
+    """Whether ``stream`` can show every character."""
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+
+
 def warn_of_isolation(isolation: str) -> None:
     """Say it, every time, when a gateway keeps apps apart by nothing."""
     from cpsl.wire.accounts import NO_ISOLATION

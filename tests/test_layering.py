@@ -33,7 +33,7 @@ ALLOWED = {
 }
 EVERYWHERE = {"cpsl._version"}
 GATEWAY_ONLY = {"litestar", "uvicorn", "uvloop", "sqlalchemy", "alembic", "cryptography", "jinja2", "authlib"}
-CLIENT_ONLY = {"httpx", "httpx_sse", "keyring", "typer", "rich"}
+CLIENT_ONLY = {"httpx", "httpx_sse", "keyring", "typer", "rich", "prompt_toolkit"}
 
 
 def modules(package: str) -> Iterator[Path]:
@@ -74,7 +74,7 @@ def test_a_package_imports_what_its_row_names(package: str) -> None:
     [
         ("cpsl.errors", GATEWAY_ONLY | CLIENT_ONLY | {"msgspec"}),
         ("cpsl.wire", GATEWAY_ONLY | CLIENT_ONLY),
-        ("cpsl.client", GATEWAY_ONLY | {"typer", "rich"}),
+        ("cpsl.client", GATEWAY_ONLY | {"typer", "rich", "prompt_toolkit"}),
         ("cpsl.app", GATEWAY_ONLY | CLIENT_ONLY),
         ("cpsl.runtime", GATEWAY_ONLY | CLIENT_ONLY),
         ("cpsl.engine", GATEWAY_ONLY | CLIENT_ONLY),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,10 +31,15 @@ class Answer:
     pieces: list[str] = field(default_factory=list)
     cancelled: bool = False
 
+    @property
+    def text(self) -> str:
+        """All of it, so far."""
+        return "".join(self.pieces)
+
     def as_json(self) -> dict[str, Any]:
         """The object that ``capsule chat --json`` prints."""
         return {
-            "text": "".join(self.pieces),
+            "text": self.text,
             "session_id": self.session_id,
             "request_id": self.request_id,
             "replies": self.replies,
@@ -53,14 +59,18 @@ class Turn:
         self.answer = Answer("")
         self._interrupts = Interrupts(self._cancel)
 
-    def run(self, text: str, session_id: str | None) -> Answer:
-        """Send ``text`` and follow the turn to its end.
+    def run(
+        self, text: str, session_id: str | None, *, attachments: Sequence[Path] = (), timeout: float | None = None
+    ) -> Answer:
+        """Send ``text`` and follow the turn to its end, for at most ``timeout`` seconds.
 
         Raises AppError when the app failed, PromptRequired when nobody is there to answer, KeyboardInterrupt at the
         second Ctrl-C; after the first, the answer comes back with ``cancelled``.
         """
         self.answer.session_id = session_id or ""
-        return self._follow(self._client.stream(self._app, text, session_id=session_id))
+        wanted: dict[str, Any] = {"attachments": list(attachments), "timeout": timeout}
+        given = {name: value for name, value in wanted.items() if value}
+        return self._follow(self._client.stream(self._app, text, session_id=session_id, **given))
 
     def join(self, request_id: str) -> Answer:
         """Follow a turn that was begun elsewhere, from its first event to its end; raises as ``run`` does."""
@@ -68,6 +78,7 @@ class Turn:
         return self._follow(self._client.turns.events(request_id))
 
     def _follow(self, stream: Iterator[StreamChunk]) -> Answer:
+        self._screen.begin()
         try:
             with self._interrupts, closing(stream) as chunks:
                 for chunk in chunks:
@@ -77,7 +88,7 @@ class Turn:
                 self._add_next_step(error)
                 raise
         finally:
-            self._screen.end_line()
+            self._screen.close()
         self.answer.cancelled = self._interrupts.cancelled
         return self.answer
 
@@ -109,7 +120,7 @@ class Turn:
         self._interrupts.started(event.request_id)
 
     def _chunk(self, event: Chunk) -> None:
-        self._screen.text(event.text)
+        self._screen.text(event.text, separator=event.separator)
         self.answer.pieces.append(event.text)
         if not event.separator:
             self._open_reply.append(event.text)
@@ -117,6 +128,7 @@ class Turn:
     def _reply(self, event: Reply) -> None:
         self.answer.replies.append("".join(self._open_reply))
         self._open_reply = []
+        self._screen.end_reply()
 
     def _prompt(self, event: Prompt) -> None:
         if self._joined and not self._waits_for(event):

@@ -50,6 +50,17 @@ async def handle(session: cpsl.Session, msg: cpsl.Message) -> None:
                 for number in range(1000):
                     out.write(f"{number} ")
                     await asyncio.sleep(0.05)
+        case "say":
+            await session.reply(msg.text[4:])
+        case "type":
+            async with session.stream_reply() as out:
+                for start in range(5, len(msg.text), 7):
+                    out.write(msg.text[start : start + 7])
+                    await asyncio.sleep(0.005)
+        case "busy":
+            await session.notify("looking", detail="at it")
+            await asyncio.sleep(0.8)
+            await session.reply("found")
         case "steer":
             await session.reply("\x1b[31mred\x1b[0m")
         case _:

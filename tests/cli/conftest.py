@@ -90,8 +90,9 @@ def capsule(home: dict[str, str], tmp_path: Path) -> Run:
 def _terminals(home: dict[str, str], folder: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def run(*arguments: str, env: dict[str, str] | None = None) -> Terminal:
-        opened.append(Terminal(["-m", "capsule_cli", *arguments], env=home | (env or {}), cwd=folder))
+    def run(*arguments: str, env: dict[str, str] | None = None, columns: int = 80) -> Terminal:
+        command = ["-m", "capsule_cli", *arguments]
+        opened.append(Terminal(command, env=home | (env or {}), cwd=folder, columns=columns))
         return opened[-1]
 
     try:

@@ -9,6 +9,7 @@ import pytest
 
 HEAVY = {
     "rich",
+    "prompt_toolkit",
     "pydantic",
     "httpx",
     "httpx_sse",

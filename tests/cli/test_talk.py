@@ -131,33 +131,33 @@ def test_ctrl_c_cancels_at_the_gateway(terminal_of: Open, live: Live) -> None:
 
 def test_a_conversation(terminal_of: Open, live: Live) -> None:
     screen = terminal_of("chat", "talker")
-    screen.wait_for("> ")
+    screen.wait_for_prompt()
     screen.type("first\n")
     screen.wait_for("'first' after None")
-    screen.wait_for("> ")
+    screen.wait_for_prompt()
     screen.type("slow\n")
     screen.wait_for("5 6 7")
     screen.type(CTRL_C)
     screen.wait_for("Cancelled.")
-    screen.wait_for("> ")
+    screen.wait_for_prompt()
     screen.type("fail\n")
     screen.wait_for("so far")
     screen.wait_for("Error: ")
-    screen.wait_for("> ")
+    screen.wait_for_prompt()
     screen.type("\x1b[A\x1b[A\x1b[A\n")  # three up: the first message again
     screen.wait_for("'first' after 'first'")
-    screen.wait_for("> ")
+    screen.wait_for_prompt()
     screen.type(CTRL_D)
     screen.wait_for("Continue with: capsule chat talker --session ses_")
     assert screen.exit_code() == 0
-    history = Path(live.env["CAPSULE_STATE_DIR"]) / "chat_history"
+    history = Path(live.env["CAPSULE_STATE_DIR"]) / "chat" / "talker.history"
     assert stat.S_IMODE(os.stat(history).st_mode) == 0o600
     assert "first" in history.read_text()
 
 
 def test_a_form_in_a_conversation_and_nothing_of_it_is_remembered(terminal_of: Open, live: Live) -> None:
     screen = terminal_of("chat", "talker")
-    screen.wait_for("> ")
+    screen.wait_for_prompt()
     screen.type("aws\n")
     screen.wait_for("Need AWS credentials")
     screen.wait_for("Access key ID: ")
@@ -167,16 +167,16 @@ def test_a_form_in_a_conversation_and_nothing_of_it_is_remembered(terminal_of: O
     screen.wait_for("Region: ")
     screen.type("eu-west-1\n")
     screen.wait_for("region eu-west-1, 11 long")
-    screen.wait_for("> ")
+    screen.wait_for_prompt()
     screen.type(CTRL_D)
     assert screen.exit_code() == 0
     assert "very-secret" not in screen.screen
-    assert "AKIA-typed" not in (Path(live.env["CAPSULE_STATE_DIR"]) / "chat_history").read_text()
+    assert "AKIA-typed" not in (Path(live.env["CAPSULE_STATE_DIR"]) / "chat" / "talker.history").read_text()
 
 
 def test_two_ctrl_c_leave_a_conversation(terminal_of: Open) -> None:
     screen = terminal_of("chat", "talker")
-    screen.wait_for("> ")
+    screen.wait_for_prompt()
     screen.type("half a line" + CTRL_C)
     screen.wait_for("Ctrl-C again")
     screen.type(CTRL_C)
