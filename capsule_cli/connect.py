@@ -13,10 +13,14 @@ T = TypeVar("T")
 
 
 def connect(profile: str | None) -> Client:
-    """A client for ``profile`` (the active one if None); use it in a ``with``. Raises NotLoggedIn, NotFound."""
+    """A client for ``profile`` (the active one if None), with the limits of the settings; use it in a ``with``.
+
+    Raises NotLoggedIn, NotFound, ConfigError.
+    """
+    from cpsl import config
     from cpsl.client import Client
 
-    return Client(profile=profile)
+    return Client(profile=profile, timeout=config.get("timeout"), max_retries=config.get("max_retries"))
 
 
 @contextmanager

@@ -55,7 +55,13 @@ def _post(path: str, value: Any, answer: type[S], repeatable: bool = False) -> C
 
 
 def _delete(path: str, query: Mapping[str, str] | None = None) -> Call[None]:
-    return Call(Request("DELETE", path, query or {}, repeatable=True), lambda _: None)
+    return Call(Request("DELETE", path, query or {}, repeatable=True), _nothing)
+
+
+def _nothing(answer: bytes) -> None:
+    """What says that it is done says no more. Raises DecodeError: a captive portal's page must not pass for that."""
+    if answer not in (b"", b"null"):
+        raise msgspec.DecodeError("an answer where there should be none")
 
 
 # --- accounts -----------------------------------------------------------------------------------------------------
@@ -280,14 +286,14 @@ def delete_file(name: str, path: str, recursive: bool) -> Call[None]:
 def make_folder(name: str, path: str) -> Call[None]:
     """Make a folder."""
     request = Request("POST", f"/fs/{segment(name)}/folders", {"path": path}, b"", repeatable=True)
-    return Call(request, lambda _: None)
+    return Call(request, _nothing)
 
 
 def move_file(name: str, source: str, target: str, overwrite: bool) -> Call[None]:
     """Give a file or folder another path."""
     wanted = resources.Move(source, target, overwrite)
     request = Request("POST", f"/fs/{segment(name)}/move", content=body(wanted), headers=JSON)
-    return Call(request, lambda _: None)
+    return Call(request, _nothing)
 
 
 def channels() -> Call[resources.ChannelList]:
