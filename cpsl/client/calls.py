@@ -336,6 +336,18 @@ def delete_session(app_name: str, session_id: str) -> Call[None]:
     return _delete(f"/app/{segment(app_name)}/sessions/{segment(session_id)}")
 
 
+def upload_attachment(
+    app_name: str, name: str, content_type: str, content: Any, length: int | None
+) -> Call[turns.Attachment]:
+    """Upload a file for a message. One of known ``length`` (bytes) may be sent again: what nobody names is swept."""
+    headers = {"Content-Type": content_type or BYTES["Content-Type"]}
+    if length is not None:
+        headers["Content-Length"] = str(length)
+    path = f"/app/{segment(app_name)}/files"
+    request = Request("POST", path, {"name": name}, content, headers, repeatable=length is not None)
+    return Call(request, msgspec.json.Decoder(turns.Attachment).decode)
+
+
 def turn(request_id: str) -> Call[turns.Turn]:
     """One turn."""
     return _get(f"/turns/{segment(request_id)}", turns.Turn)
