@@ -77,12 +77,16 @@ def end_with_reader() -> None:
     Without it ``capsule logs -f | head -1`` would wait for a line that is never written.
     """
     import select
+    import stat
     import threading
 
     if not hasattr(select, "poll"):  # not on Windows
         return
+    number = sys.stdout.fileno()
+    if not any(kind(os.fstat(number).st_mode) for kind in (stat.S_ISFIFO, stat.S_ISSOCK)):
+        return  # a file has no reader that could go
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)  # a broken pipe is always told
+    poll.register(number, 0)  # a broken pipe is always told
 
     def wait() -> None:
         poll.poll()

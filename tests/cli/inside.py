@@ -1,0 +1,57 @@
+"""``capsule`` run inside the process of the test, where many runs are wanted. It never has a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO, NamedTuple
+
+from capsule_cli.main import main
+
+
+class Done(NamedTuple):
+    """What came of a run."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(arguments: Sequence[str], env: Mapping[str, str], folder: str = "/") -> Done:
+    """Run the command line as the ``capsule`` program does, with nothing on stdin."""
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as err,
+        open(os.devnull) as nothing,
+        _in_place_of(dict(env), folder),
+    ):
+        before = sys.argv, sys.stdin, sys.stdout, sys.stderr
+        sys.argv, sys.stdin, sys.stdout, sys.stderr = ["capsule", *arguments], nothing, out, err
+        try:
+            code = main()
+        finally:
+            sys.argv, sys.stdin, sys.stdout, sys.stderr = before
+        return Done(code, _text(out), _text(err))
+
+
+@contextmanager
+def _in_place_of(env: dict[str, str], folder: str) -> Iterator[None]:
+    here, before = os.getcwd(), dict(os.environ)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _text(file: IO[str]) -> str:
+    file.flush()
+    file.seek(0)
+    return file.read()
