@@ -73,15 +73,18 @@ class Editor:
 
 
 def _keys() -> KeyBindings:
+    from prompt_toolkit.enums import DEFAULT_BUFFER
+    from prompt_toolkit.filters import has_focus
     from prompt_toolkit.key_binding import KeyBindings
 
     keys = KeyBindings()
+    writing = has_focus(DEFAULT_BUFFER)  # not searching
 
-    @keys.add("enter")
+    @keys.add("enter", filter=writing)
     def send(event: Any) -> None:
         event.current_buffer.validate_and_handle()
 
-    @keys.add("escape", "enter")
+    @keys.add("escape", "enter", filter=writing)
     def begin_line(event: Any) -> None:
         event.current_buffer.insert_text("\n")
 

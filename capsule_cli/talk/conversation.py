@@ -72,6 +72,7 @@ class Conversation:
             )
         except (CapsuleError, OSError) as error:
             errors.show(error, as_json=False)
+        output.say()
 
     def say(self, text: str) -> None:
         """Send a message, with what is attached, and show the answer. Raises what ``Turn.run`` raises."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from io import StringIO
+from itertools import chain, repeat
 from urllib.parse import urlsplit
 
 from markdown_it.token import Token
-from rich.console import Console
-from rich.markdown import Heading, Markdown
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import Heading, ListItem, Markdown
+from rich.segment import Segment
 from rich.theme import Theme
 
 from capsule_cli.talk.blocks import parser
@@ -33,6 +35,7 @@ _THEME = Theme(
 _CLICKABLE = ("http", "https", "mailto")
 _LONGEST = 100_000  # characters; rich would take seconds for a longer block
 _PADDING = re.compile(r"[ ]+((?:\x1b\[[0-9;]*m)*)$")
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _KNOWN_TO_LINK = ("WT_SESSION", "KITTY_WINDOW_ID", "KONSOLE_VERSION", "VTE_VERSION", "WEZTERM_PANE")
 _PROGRAMS_THAT_LINK = ("iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper")
 _TERMS_THAT_LINK = ("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm")
@@ -60,7 +63,7 @@ def render(block: str, columns: int) -> list[str]:
 
 
 def _without_margins(lines: list[str]) -> list[str]:
-    filled = [number for number, line in enumerate(lines) if line.strip()]
+    filled = [number for number, line in enumerate(lines) if _STYLE.sub("", line).strip()]
     return lines[filled[0] : filled[-1] + 1] if filled else []
 
 
@@ -79,10 +82,25 @@ class _Title(Heading):
     LEVEL_ALIGN = {f"h{level}": "left" for level in range(1, 7)}
 
 
+class _Item(ListItem):
+    """An item of a list, its number as people write it."""
+
+    def render_number(self, console: Console, options: ConsoleOptions, number: int, last_number: int) -> RenderResult:
+        """The item's lines, the first with the number."""
+        mark = f" {str(number).rjust(len(str(last_number)))}. "
+        lines = console.render_lines(
+            self.elements, options.update(width=options.max_width - len(mark)), style=self.style
+        )
+        for begin, line in zip(chain([mark], repeat(" " * len(mark))), lines, strict=False):
+            yield Segment(begin)
+            yield from line
+            yield Segment.line()
+
+
 class _Safe(Markdown):
     """rich's Markdown without HTML, with safe text, and with links that go only where a browser goes."""
 
-    elements = {**Markdown.elements, "heading_open": _Title}
+    elements = {**Markdown.elements, "heading_open": _Title, "list_item_open": _Item}
 
     def __init__(self, text: str) -> None:
         super().__init__("", code_theme="ansi_dark", hyperlinks=links_are_clickable())

@@ -160,7 +160,7 @@ def _mark(item: re.Match[str] | None) -> str:
     """The mark of a list's item as ``render`` sets it."""
     if item is None:
         return ""
-    return f" {item[1]} " if item[1] else " • "
+    return f" {int(item[1])}. " if item[1] else " • "
 
 
 def _is_item(block: str) -> bool:
