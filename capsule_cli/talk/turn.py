@@ -12,6 +12,7 @@ import msgspec
 from capsule_cli import output
 from capsule_cli.connect import closing
 from capsule_cli.talk import answers
+from capsule_cli.talk.echo import echo
 from capsule_cli.talk.interrupts import Interrupts
 from capsule_cli.talk.screen import Screen
 from cpsl.errors import AppError, CapsuleError, PromptRequired
@@ -80,7 +81,7 @@ class Turn:
     def _follow(self, stream: Iterator[StreamChunk]) -> Answer:
         self._screen.begin()
         try:
-            with self._interrupts, closing(stream) as chunks:
+            with echo(on=False), self._interrupts, closing(stream) as chunks:
                 for chunk in chunks:
                     self._take(chunk)
         except CapsuleError as error:
@@ -136,7 +137,7 @@ class Turn:
         if not self._may_ask:
             raise self._nobody_there(event)
         self._screen.prompt(event)
-        with self._interrupts.asking():
+        with echo(on=True), self._interrupts.asking():
             answers.answer(self._client, self.answer.request_id, event)
 
     def _waits_for(self, event: Prompt) -> bool:

@@ -61,6 +61,10 @@ async def handle(session: cpsl.Session, msg: cpsl.Message) -> None:
             await session.notify("looking", detail="at it")
             await asyncio.sleep(0.8)
             await session.reply("found")
+        case "nothing":
+            pass
+        case "long":
+            await session.reply("x" * int(msg.text[5:]))
         case "steer":
             await session.reply("\x1b[31mred\x1b[0m")
         case _:
