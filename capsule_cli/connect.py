@@ -14,12 +14,16 @@ T = TypeVar("T")
 
 
 def connect(profile: str | None) -> Client:
-    """A client for ``profile`` (the active one if None); use it in a ``with``. Raises NotLoggedIn, NotFound."""
+    """A client for ``profile`` (the active one if None), with the limits of the settings; use it in a ``with``.
+
+    Raises NotLoggedIn, NotFound, ConfigError.
+    """
     # httpx loads its own command line, and rich with it, where it finds what that needs: 30 ms for nothing.
     sys.modules.setdefault("httpx._main", cast(Any, None))
+    from cpsl import config
     from cpsl.client import Client
 
-    return Client(profile=profile)
+    return Client(profile=profile, timeout=config.get("timeout"), max_retries=config.get("max_retries"))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cpsl.app.app import App
     from cpsl.app.channels import API, Channel, ChannelRef, Chat, Slack, Telegram, WhatsApp
     from cpsl.app.collections import CollectionRef, Column
-    from cpsl.app.files import FileUpload
+    from cpsl.app.files import Attachment, FileUpload
     from cpsl.app.filesystem import FileSystem
     from cpsl.app.image import Image
     from cpsl.app.integrations import (
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cpsl.app.secret import Secret
     from cpsl.app.session import Session, current_session
     from cpsl.app.types import Block, Message, RequestContext, SessionChannel, UserInfo
-    from cpsl.client import AsyncClient, ChatResponse, Client, StreamChunk
+    from cpsl.client import AsyncClient, ChatResponse, Client, StreamChunk, Upload
     from cpsl.errors import (
         AppError,
         AuthError,
@@ -66,7 +66,7 @@ _MODULES = {
     "cpsl.app.app": ("App",),
     "cpsl.app.channels": ("API", "Channel", "ChannelRef", "Chat", "Slack", "Telegram", "WhatsApp"),
     "cpsl.app.collections": ("CollectionRef", "Column"),
-    "cpsl.app.files": ("FileUpload",),
+    "cpsl.app.files": ("Attachment", "FileUpload"),
     "cpsl.app.filesystem": ("FileSystem",),
     "cpsl.app.image": ("Image",),
     "cpsl.app.integrations": (
@@ -87,7 +87,7 @@ _MODULES = {
     "cpsl.app.secret": ("Secret",),
     "cpsl.app.session": ("Session", "current_session"),
     "cpsl.app.types": ("Block", "Message", "RequestContext", "SessionChannel", "UserInfo"),
-    "cpsl.client": ("AsyncClient", "ChatResponse", "Client", "StreamChunk"),
+    "cpsl.client": ("AsyncClient", "ChatResponse", "Client", "StreamChunk", "Upload"),
     "cpsl.errors": (
         "AppError",
         "AuthError",
@@ -121,6 +121,7 @@ __all__ = [
     "App",
     "AppError",
     "AsyncClient",
+    "Attachment",
     "AuthError",
     "Block",
     "CapsuleError",
@@ -173,6 +174,7 @@ __all__ = [
     "Telegram",
     "TooLarge",
     "TurnCancelled",
+    "Upload",
     "UserInfo",
     "WhatsApp",
     "__version__",

@@ -67,7 +67,7 @@ class Session:
         self.request_id = request_id
         self.user = UserInfo.of(user)
         self.channel = SessionChannel(state.channel)
-        self.history = [Message.of(message) for message in state.history]
+        self.history = [Message.of(message, bridge) for message in state.history]
         self.data = SessionData(state.data)
         self.integrations = {name: IntegrationCredentials.of(given) for name, given in (integrations or {}).items()}
         self.collections = Collections(app.collections)

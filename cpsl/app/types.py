@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cpsl.app.bridge import Bridge
+from cpsl.app.files import Attachment
 from cpsl.wire import ids
 from cpsl.wire.events import Block as BlockEvent
 from cpsl.wire.frames import AppUser
@@ -49,18 +51,22 @@ class SessionChannel:
 
 @dataclass
 class Message:
-    """One message. ``sender`` is ``user`` or ``app``; ``timestamp`` in seconds since the epoch."""
+    """One message. ``sender`` is ``user`` or ``app``; ``timestamp`` in seconds since the epoch.
+
+    ``attachments`` are the files that came with it; with them, ``text`` may be empty.
+    """
 
     text: str
     sender: str = "user"
     channel_type: str = ""
     timestamp: float = field(default_factory=time.time)
-    attachments: list[Any] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
 
     @classmethod
-    def of(cls, wire: WireMessage) -> Message:
-        """The message as the link tells of it."""
-        return cls(wire.text, wire.sender, wire.channel_type, wire.timestamp)
+    def of(cls, wire: WireMessage, bridge: Bridge | None = None) -> Message:
+        """The message as the link tells of it; ``bridge`` is how its attachments are read."""
+        attached = [Attachment.of(each, bridge) for each in wire.attachments]
+        return cls(wire.text, wire.sender, wire.channel_type, wire.timestamp, attached)
 
     def to_dict(self) -> dict[str, Any]:
         """The message as plain values."""
@@ -69,7 +75,7 @@ class Message:
             "sender": self.sender,
             "channel_type": self.channel_type,
             "timestamp": self.timestamp,
-            "attachments": list(self.attachments),
+            "attachments": [each.to_dict() for each in self.attachments],
         }
 
 

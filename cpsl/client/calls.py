@@ -55,7 +55,13 @@ def _post(path: str, value: Any, answer: type[S], repeatable: bool = False) -> C
 
 
 def _delete(path: str, query: Mapping[str, str] | None = None) -> Call[None]:
-    return Call(Request("DELETE", path, query or {}, repeatable=True), lambda _: None)
+    return Call(Request("DELETE", path, query or {}, repeatable=True), _nothing)
+
+
+def _nothing(answer: bytes) -> None:
+    """What says that it is done says no more. Raises DecodeError: a captive portal's page must not pass for that."""
+    if answer not in (b"", b"null"):
+        raise msgspec.DecodeError("an answer where there should be none")
 
 
 # --- accounts -----------------------------------------------------------------------------------------------------
@@ -280,14 +286,14 @@ def delete_file(name: str, path: str, recursive: bool) -> Call[None]:
 def make_folder(name: str, path: str) -> Call[None]:
     """Make a folder."""
     request = Request("POST", f"/fs/{segment(name)}/folders", {"path": path}, b"", repeatable=True)
-    return Call(request, lambda _: None)
+    return Call(request, _nothing)
 
 
 def move_file(name: str, source: str, target: str, overwrite: bool) -> Call[None]:
     """Give a file or folder another path."""
     wanted = resources.Move(source, target, overwrite)
     request = Request("POST", f"/fs/{segment(name)}/move", content=body(wanted), headers=JSON)
-    return Call(request, lambda _: None)
+    return Call(request, _nothing)
 
 
 def channels() -> Call[resources.ChannelList]:
@@ -328,6 +334,18 @@ def session(app_name: str, session_id: str) -> Call[turns.Session]:
 def delete_session(app_name: str, session_id: str) -> Call[None]:
     """Delete a session."""
     return _delete(f"/app/{segment(app_name)}/sessions/{segment(session_id)}")
+
+
+def upload_attachment(
+    app_name: str, name: str, content_type: str, content: Any, length: int | None
+) -> Call[turns.Attachment]:
+    """Upload a file for a message. One of known ``length`` (bytes) may be sent again: what nobody names is swept."""
+    headers = {"Content-Type": content_type or BYTES["Content-Type"]}
+    if length is not None:
+        headers["Content-Length"] = str(length)
+    path = f"/app/{segment(app_name)}/files"
+    request = Request("POST", path, {"name": name}, content, headers, repeatable=length is not None)
+    return Call(request, msgspec.json.Decoder(turns.Attachment).decode)
 
 
 def turn(request_id: str) -> Call[turns.Turn]:

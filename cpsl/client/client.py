@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from builtins import list as _list
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ import httpx
 
 from cpsl import auth
 from cpsl.client import calls, flows, nouns, streams
+from cpsl.client.attaching import Attachable
 from cpsl.client.drivers import SyncDriver, Wire
 from cpsl.client.types import AppInfo, ChatResponse, Fold, StreamChunk
 from cpsl.wire import accounts
@@ -72,8 +73,11 @@ class Client:
         *,
         idempotency_key: str | None = None,
         timeout: float | None = None,
+        attachments: Iterable[Attachable] = (),
     ) -> ChatResponse:
         """Send a message; return the whole answer. Without ``session_id`` it begins a conversation.
+
+        ``attachments`` are files to go with it: paths, or ``cpsl.Upload``s. They are uploaded first.
 
         The turn belongs to the gateway: lost connections are taken up again, and the same ``idempotency_key`` gives the
         same turn, never a second one. Without ``timeout`` (seconds for the whole answer) it waits as long as the turn
@@ -83,7 +87,7 @@ class Client:
         person; GatewayTimeout (``turn_timeout``) and StreamCut, after which the turn still goes on.
         """
         fold = Fold()
-        flow = streams.new_turn(self._gateway, app, text, session_id, idempotency_key, timeout)
+        flow = streams.new_turn(self._gateway, app, text, session_id, idempotency_key, timeout, attachments)
         # Closed here: an exception's traceback would keep the connection open for as long as it is looked at.
         with closing(self._driver.iterate(flow)) as chunks:
             for chunk in chunks:
@@ -91,15 +95,23 @@ class Client:
         return fold.response()
 
     def stream(
-        self, app: str, text: str, session_id: str | None = None, *, idempotency_key: str | None = None
+        self,
+        app: str,
+        text: str,
+        session_id: str | None = None,
+        *,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+        attachments: Iterable[Attachable] = (),
     ) -> Iterator[StreamChunk]:
         """Send a message; yield the turn's events as they come, each once and in order.
 
         Printing every ``chunk.text`` prints the answer. Cut connections are resumed. After an ``error`` event it raises
         AppError or TurnCancelled; StreamCut when resuming fails, while the turn goes on. Nothing is sent before the
-        first event is asked for.
+        first event is asked for. ``timeout`` and ``attachments`` as in ``chat``.
         """
-        return self._driver.iterate(streams.new_turn(self._gateway, app, text, session_id, idempotency_key))
+        flow = streams.new_turn(self._gateway, app, text, session_id, idempotency_key, timeout, attachments)
+        return self._driver.iterate(flow)
 
     def me(self) -> accounts.Me:
         """Who the token is. Raises AuthError."""

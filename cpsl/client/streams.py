@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from cpsl import errors
 from cpsl.client import calls
+from cpsl.client.attaching import Attachable, sent
 from cpsl.client.flows import Gateway, Subject, follow, once
 from cpsl.client.operations import Answer, Call, Flow, Received, Request
 from cpsl.client.types import StreamChunk
@@ -67,11 +69,26 @@ def new_turn(
     session_id: str | None,
     idempotency_key: str | None,
     timeout: float | None = None,
+    attachments: Iterable[Attachable] = (),
 ) -> Flow[None]:
     """Sends a message; emits its turn's StreamChunks. The key makes sending it again safe: it is the same turn."""
     headers = {**EVENT_STREAM, **calls.JSON, "Idempotency-Key": idempotency_key or f"cpsl-{uuid.uuid4().hex}"}
-    wanted = calls.body(ChatRequest(text, session_id))
-    first = Request("POST", f"/app/{calls.segment(app)}/stream", content=wanted, headers=headers, repeatable=True)
+    message = ChatRequest(text, session_id)
+    path, plain = f"/app/{calls.segment(app)}/stream", calls.body(message)
+    first = Request("POST", path, content=plain, headers=headers, repeatable=True)
+    files = list(attachments)
+
+    def flow() -> Flow[None]:
+        request = first
+        if files:
+            message.attachments = yield from sent(gateway, app, files)
+            request = replace(first, content=calls.body(message))
+        yield from _followed(gateway, request, timeout)
+
+    return flow()
+
+
+def _followed(gateway: Gateway, first: Request, timeout: float | None) -> Flow[None]:
     turn = _Turn()
 
     def resume(number: int) -> Request:
@@ -79,7 +96,7 @@ def new_turn(
 
     subject = Subject(first, resume, turn.read, turn.ending, opened=turn.opened, timeout=timeout)
     subject.request_id = lambda: turn.request_id
-    return follow(gateway, subject)
+    yield from follow(gateway, subject)
 
 
 def turn_events(gateway: Gateway, request_id: str, after: int) -> Flow[None]:

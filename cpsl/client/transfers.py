@@ -128,8 +128,8 @@ class _Downloading:
             return
         request = calls.download(self._name, self._path, self._position, left, self._etag)
         head: Answer = yield from flows.asked(self._gateway, request, Open)
-        if flows.is_page(head) and "content-disposition" not in head.headers:
-            raise wall.not_a_gateway(self._gateway.url, "it answered with a web page", head.status)
+        if "content-disposition" not in head.headers:
+            raise wall.not_a_gateway(self._gateway.url, "it answered with something that is no file", head.status)
         if again and head.headers.get("etag") != self._etag:
             raise _changed(self._path)
         self._etag = head.headers.get("etag", "")

@@ -79,7 +79,7 @@ class Gateway:
         self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
         self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)
-        self.sessions = Sessions(self.db, self.turns, self.runner)
+        self.sessions = Sessions(self.db, self.apps, self.turns, self.runner)
         self.data = Data(self.db, self.runner, self.integrations, self.app_logs, settings.turn_timeout)
         self.engine.serve(
             GatewayHost(
@@ -89,7 +89,6 @@ class Gateway:
                 self.collections,
                 self.user_files,
                 self.app_logs,
-                settings.url,
             )
         )
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from cpsl.app.app import App
+from cpsl.app.files import Attachment
 from cpsl.app.handlers import Handler
 from cpsl.app.session import Session, enter_session
 from cpsl.app.types import Message
@@ -95,7 +96,8 @@ class Worker:
             await calls.call(handlers.enter, session)
         if handlers.message is None:
             return
-        message = Message(frame.text, "user", session.channel.type)
+        attached = [Attachment.of(each, self._bridge) for each in frame.attachments]
+        message = Message(frame.text, "user", session.channel.type, attachments=attached)
         result = await calls.call(handlers.message, session, message)
         if isinstance(result, str):
             await session.reply(result)

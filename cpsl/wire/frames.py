@@ -13,7 +13,7 @@ import msgspec
 from cpsl.wire.apps import AppSpec
 from cpsl.wire.events import AppEvent
 from cpsl.wire.integrations import Credentials
-from cpsl.wire.turns import Message
+from cpsl.wire.turns import Attachment, Message
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 """A longer frame is an attack or a bug: whoever reads it closes the link."""
@@ -99,6 +99,7 @@ class StartTurn(_Frame, tag="turn"):
     session: SessionState
     text: str
     integrations: dict[str, Credentials] = {}
+    attachments: list[Attachment] = []
 
 
 class CancelTurn(_Frame, tag="cancel"):

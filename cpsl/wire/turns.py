@@ -12,11 +12,32 @@ MAX_TEXT_BYTES = 1024 * 1024
 """Longest message that a user may send, in bytes of UTF-8."""
 
 
+MAX_ATTACHMENTS = 20
+"""Most files that may come with one message."""
+
+
+class Attachment(msgspec.Struct, omit_defaults=True):
+    """A file that came with a message. ``size`` in bytes; ``url`` is where the one who sent it finds it.
+
+    ``POST /app/{app}/files?name=`` makes one of its body.
+    """
+
+    id: str
+    name: str
+    content_type: str
+    size: int
+    url: str = ""
+
+
 class ChatRequest(msgspec.Struct, omit_defaults=True):
-    """``POST /app/{app}/chat`` and ``/stream``: one message. Without ``session_id`` it begins a conversation."""
+    """``POST /app/{app}/chat`` and ``/stream``: one message. Without ``session_id`` it begins a conversation.
+
+    ``attachments`` are ids of files that were uploaded before; with them the text may be empty.
+    """
 
     text: str
     session_id: str | None = None
+    attachments: list[str] = msgspec.field(default_factory=list)
 
 
 class ReplyText(msgspec.Struct):
@@ -64,6 +85,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     timestamp: float
     request_id: str = ""
     channel_type: str = ""
+    attachments: list[Attachment] = msgspec.field(default_factory=list)
 
 
 class Session(msgspec.Struct, omit_defaults=True):

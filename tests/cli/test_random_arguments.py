@@ -20,7 +20,7 @@ from tests.cli.test_tree import LEAVES, options
 EXAMPLES = int(os.environ.get("CAPSULE_TEST_EXAMPLES", "400"))
 
 # Nothing that names a place where a file could be made: the command may be `create`.
-_JUNK = st.text(st.characters(exclude_characters="/~.\0", exclude_categories=("Cs",)), max_size=12)
+_JUNK = st.text(st.characters(exclude_characters="/~.\0", exclude_categories=["Cs"]), max_size=12)
 _BYTES = st.binary(max_size=6).map(
     lambda raw: os.fsdecode(raw.replace(b"\0", b"").replace(b"/", b"").replace(b".", b""))
 )

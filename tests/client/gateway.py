@@ -144,7 +144,8 @@ class FakeGateway:
 
     async def _file(self, writer: asyncio.StreamWriter) -> None:
         size = self.file if isinstance(self.file, int) else len(self.file)
-        writer.write(f"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n".encode())
+        head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-disposition: attachment\r\n"
+        writer.write(f"{head}content-length: {size}\r\n\r\n".encode())
         if isinstance(self.file, bytes):
             writer.write(self.file)
             return

@@ -23,6 +23,7 @@ VISITORS = {"/api/v1/app/{app}/data/{name}"}
 BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/app/{app}/chat": {"json": {"text": "hi"}},
     "/api/v1/app/{app}/stream": {"json": {"text": "hi"}, "params": {"text": "hi"}},
+    "/api/v1/app/{app}/files": {"params": {"name": "x"}, "content": b"x"},
     "/api/v1/apps/{app}/rollback": {"json": {}},
     "/api/v1/fs/{name}/content": {"params": {"path": "/x"}, "content": b""},
     "/api/v1/turns/{request_id}/prompts/{prompt_id}": {"json": {"fields": {}}},

@@ -209,6 +209,10 @@ class Apps:
         """Where people find an app."""
         return f"{self._settings.url}/a/{name}"
 
+    def file_url(self, app: str, file_id: str) -> str:
+        """Where a file that a user gave, or is shown, can be fetched with that user's token."""
+        return f"{self._settings.url}/api/v1/app/{app}/files/{file_id}"
+
     def folder(self, version_id: str) -> Path:
         """Where the code of a version lies."""
         return self._settings.data_dir / "versions" / version_id

@@ -31,7 +31,6 @@ class GatewayHost:
         collections: Collections,
         user_files: UserFiles,
         app_logs: AppLogs,
-        gateway_url: str,
     ) -> None:
         self._apps = apps
         self._runner = runner
@@ -39,7 +38,6 @@ class GatewayHost:
         self._collections = collections
         self._user_files = user_files
         self._app_logs = app_logs
-        self._gateway_url = gateway_url
 
     def log(self, place: Place, records: list[frames.LogRecord]) -> None:
         self._app_logs.add(place, records)
@@ -77,7 +75,7 @@ class GatewayHost:
     async def _store_file(self, place: Place, question: frames.StoreFile) -> str:
         stored = await self._user_files.keep_bytes(place.user_id, question.data, question.name, question.content_type)
         version = await self._apps.version(place.app_id, place.version)
-        return f"{self._gateway_url}/api/v1/app/{version.app}/files/{stored.file_id}"
+        return self._apps.file_url(version.app, stored.file_id)
 
     def _turn(self, place: Place, request_id: str) -> LiveTurn:
         live = self._runner.live(request_id)

@@ -19,6 +19,7 @@ from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.events import Error
 from cpsl.wire.problem import error_for_event
 from cpsl.wire.turns import (
+    Attachment,
     ChatReply,
     ChatRequest,
     PromptAnswer,
@@ -94,6 +95,19 @@ async def get_data(app: str, name: str, request: GatewayRequest) -> Response[byt
     user = await gateway.turns.user(version.app_id, request.visitor)
     content = await gateway.data.ask(version, user, name, dict(request.query_params))
     return Response(content, media_type="application/json")
+
+
+@post("/app/{app:str}/files", status_code=201, request_max_body_size=None)
+async def upload_file(app: str, name: str, request: GatewayRequest) -> Attachment:
+    """Give a file, as the request's body, that a message is going to name among its ``attachments`` within a day."""
+    gateway, settings = request.gateway, request.gateway.settings
+    version = await _live(request, app)
+    user = await gateway.turns.user(version.app_id, request.actor)
+    content_type = content_type_of(name, request.headers.get("content-type", ""))
+    async with received(request, settings.data_dir / "tmp", settings.max_prompt_file_bytes) as (source, sha256):
+        stored = await gateway.user_files.keep_upload(user.id, source, name, content_type, sha256)
+    url = gateway.apps.file_url(version.app, stored.file_id)
+    return Attachment(stored.file_id, stored.name, stored.content_type, stored.size, url)
 
 
 @get("/app/{app:str}/files/{file_id:str}")
@@ -200,6 +214,7 @@ router = Router(
         get_session,
         delete_session,
         get_data,
+        upload_file,
         get_file,
         get_turn,
         get_events,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,13 +15,14 @@ from cpsl.engine.protocol import AppBroken, Engine, Place, Runtime
 from cpsl.errors import CapsuleError, NotFound
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import Apps, VersionRef
-from cpsl.gateway.chats import store
+from cpsl.gateway.chats import attachments, store
 from cpsl.gateway.chats.log import Also, TurnLog
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.integrations.service import Integrations
 from cpsl.wire.events import Done, Error, PromptClosed, Status
 from cpsl.wire.frames import AppUser, SessionState, StartTurn, TurnEnded, TurnFailure
 from cpsl.wire.integrations import Credentials
+from cpsl.wire.turns import Attachment
 
 log = logging.getLogger("cpsl.gateway.chats")
 _CANCEL_SECONDS = 0.8
@@ -31,12 +33,21 @@ _TOO_MUCH = TurnFailure("answer_too_large", "The app said more than is kept of o
 class LiveTurn:
     """A turn that has not ended, and what it runs in."""
 
-    def __init__(self, turn_id: str, version: VersionRef, user: AppUser, text: str, log: TurnLog) -> None:
+    def __init__(
+        self,
+        turn_id: str,
+        version: VersionRef,
+        user: AppUser,
+        text: str,
+        log: TurnLog,
+        attached: list[Attachment],
+    ) -> None:
         self.id = turn_id
         self.version = version
         self.user = user
         self.text = text
         self.log = log
+        self.attached = attached
         self.runtime: Runtime | None = None
         self.deadline: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
@@ -199,7 +210,10 @@ class Runner:
             if live.log.is_over_size:
                 runtime.cancel(live.id)
 
-        turn = StartTurn(live.id, found.session, live.text, found.integrations)
+        url = partial(self._apps.file_url, live.version.app)
+        attachments.with_urls(found.session.history, url)
+        attached = attachments.located(live.attached, url)
+        turn = StartTurn(live.id, found.session, live.text, found.integrations, attached)
         live.deadline = self._alarm(live)
         try:
             return await runtime.turn(turn, on_events)

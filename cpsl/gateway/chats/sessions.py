@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row
@@ -11,8 +12,8 @@ from sqlalchemy import Row
 from cpsl.engine.protocol import AppBroken, RuntimeLost
 from cpsl.errors import NotFound
 from cpsl.gateway.accounts.service import Actor
-from cpsl.gateway.apps.service import VersionRef
-from cpsl.gateway.chats import store
+from cpsl.gateway.apps.service import Apps, VersionRef
+from cpsl.gateway.chats import attachments, store
 from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.chats.turns import Turns
 from cpsl.gateway.db.database import Database
@@ -25,8 +26,9 @@ _EXIT_SECONDS = 10.0
 class Sessions:
     """Conversations, each in reach of its own app user only."""
 
-    def __init__(self, db: Database, turns: Turns, runner: Runner) -> None:
+    def __init__(self, db: Database, apps: Apps, turns: Turns, runner: Runner) -> None:
         self._db = db
+        self._apps = apps
         self._turns = turns
         self._runner = runner
 
@@ -41,7 +43,8 @@ class Sessions:
         """One session with its messages. Raises NotFound, also for another user's."""
         row = await self._row(version, actor, session_id)
         session = _shown(row, version.app)
-        session.messages = await self._db.read(lambda c: store.messages_of(c, session_id, _MESSAGES))
+        said = await self._db.read(lambda connection: store.messages_of(connection, session_id, _MESSAGES))
+        session.messages = attachments.with_urls(said, partial(self._apps.file_url, version.app))
         return session
 
     async def delete(self, version: VersionRef, actor: Actor, session_id: str) -> None:

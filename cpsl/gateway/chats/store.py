@@ -6,18 +6,20 @@ The statements that every turn runs are made once, here at the top: to build one
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
+from cpsl.gateway.chats import attachments
 from cpsl.gateway.db.prepared import Prepared
 from cpsl.gateway.db.schema import app_users, apps, events, messages, prompts, sessions, turns
 from cpsl.gateway.db.texts import storable
 from cpsl.wire.events import Prompt, decode, type_of
 from cpsl.wire.frames import SessionState
 from cpsl.wire.ids import new_id
-from cpsl.wire.turns import Message
+from cpsl.wire.turns import Attachment, Message
 
 HISTORY = 50
 UNFINISHED = ("queued", "running")
@@ -37,7 +39,7 @@ _MESSAGES = (
 )
 _ADD_SESSION = Prepared(sessions.insert(), "id app_id app_user_id channel title data created_at updated_at")
 _ADD_TURN = Prepared(turns.insert(), "id session_id app_user_id version state idempotency_key fingerprint created_at")
-_ADD_MESSAGES = Prepared(messages.insert().inline(), "session_id turn_id sender text created_at")
+_ADD_MESSAGES = Prepared(messages.insert().inline(), "session_id turn_id sender text created_at attachments")
 _ADD_EVENTS = Prepared(events.insert(), "turn_id number data")
 _TOUCH_SESSION = Prepared(
     update(sessions).where(sessions.c.id == bindparam("session_id")).values(updated_at=bindparam("now"))
@@ -69,6 +71,7 @@ class NewTurn(msgspec.Struct, frozen=True):
     session_id: str | None
     idempotency_key: str | None
     fingerprint: bytes
+    attachments: list[Attachment] = []
 
 
 def app_user(connection: Connection, app_id: str, kind: str, subject: str, email: str | None) -> str:
@@ -103,7 +106,7 @@ def session(connection: Connection, app_user_id: str, session_id: str) -> Row[An
 def add_session(connection: Connection, new: NewTurn) -> str:
     session_id = new_id("ses")
     now = time.time()
-    first_line = (new.text.strip().splitlines() or [""])[0]
+    first_line = (new.text.strip().splitlines() or [each.name for each in new.attachments] or [""])[0]
     row = {
         "id": session_id,
         "app_id": new.app_id,
@@ -132,18 +135,28 @@ def add_turn(connection: Connection, new: NewTurn, session_id: str, started: byt
         "created_at": now,
     }
     _ADD_TURN.run(connection, row)
-    add_messages(connection, session_id, new.id, "user", [new.text])
+    add_messages(connection, session_id, new.id, "user", [new.text], new.attachments)
     add_entries(connection, new.id, [Entry(1, "started", started)])
     if new.session_id is not None:
         _TOUCH_SESSION.run(connection, {"session_id": session_id, "now": now})
 
 
-def add_messages(connection: Connection, session_id: str, turn_id: str, sender: str, texts: list[str]) -> None:
-    now = time.time()
-    rows = [
-        {"session_id": session_id, "turn_id": turn_id, "sender": sender, "text": storable(text), "created_at": now}
-        for text in texts
-    ]
+def add_messages(
+    connection: Connection,
+    session_id: str,
+    turn_id: str,
+    sender: str,
+    texts: list[str],
+    attached: Sequence[Attachment] = (),
+) -> None:
+    common = {
+        "session_id": session_id,
+        "turn_id": turn_id,
+        "sender": sender,
+        "created_at": time.time(),
+        "attachments": attachments.stored(list(attached)),
+    }
+    rows = [{**common, "text": storable(text)} for text in texts]
     _ADD_MESSAGES.run(connection, *rows)
 
 
@@ -161,7 +174,10 @@ def state_for(connection: Connection, session_row: Row[Any], turn_id: str) -> Se
 def messages_of(connection: Connection, session_id: str, limit: int) -> list[Message]:
     """The last messages of a session, oldest first."""
     rows = reversed(connection.execute(_MESSAGES, {"session_id": session_id, "limit": limit}).all())
-    return [Message(row.text, row.sender, row.created_at, row.turn_id, row.channel) for row in rows]
+    return [
+        Message(row.text, row.sender, row.created_at, row.turn_id, row.channel, attachments.read(row.attachments))
+        for row in rows
+    ]
 
 
 def set_turn_state(connection: Connection, turn_id: str, state: str) -> None:
@@ -183,6 +199,7 @@ def turn(connection: Connection, turn_id: str) -> Row[Any] | None:
             apps.c.name.label("app"),
             apps.c.workspace_id,
             messages.c.text,
+            messages.c.attachments,
         )
         .join(sessions, sessions.c.id == turns.c.session_id)
         .join(apps, apps.c.id == sessions.c.app_id)

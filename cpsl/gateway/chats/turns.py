@@ -6,18 +6,16 @@ A turn is the gateway's, not a connection's. What runs it is in ``running``.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import msgspec
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from cpsl.errors import InvalidRequest, NotFound, TooLarge
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.service import Apps, VersionRef
-from cpsl.gateway.chats import store
+from cpsl.gateway.chats import attachments, store
 from cpsl.gateway.chats.log import TurnLog
 from cpsl.gateway.chats.running import LiveTurn, Runner, Surroundings, first_surroundings, in_state, surroundings
 from cpsl.gateway.chats.store import Entry
@@ -56,9 +54,11 @@ class Turns:
         """Accept a message: when this returns, the turn is durable and its handler will run, once.
 
         ``key`` is the caller's Idempotency-Key: the same one again gives the same turn. Raises InvalidRequest,
-        TooLarge, NotFound (session); InvalidRequest (``idempotency_key_reused``) for a key of another message.
+        TooLarge, NotFound (session, attachment); InvalidRequest (``idempotency_key_reused``) for a key of another
+        message.
         """
         _check(request, key)
+        found = await self._attached(user, request.attachments)
         new = store.NewTurn(
             id=new_id("trn"),
             app_id=version.app_id,
@@ -68,7 +68,8 @@ class Turns:
             text=request.text,
             session_id=request.session_id,
             idempotency_key=key,
-            fingerprint=hashlib.sha256(msgspec.json.encode(request)).digest(),
+            fingerprint=attachments.fingerprint(request, found),
+            attachments=[attached for attached, _ in found],
         )
         # A caller that leaves now must not leave behind a turn that is stored and never run.
         accepting = asyncio.create_task(self._accept(new, version, user))
@@ -106,6 +107,11 @@ class Turns:
         for row in await self._db.read(_unfinished):
             await self._recover(row)
 
+    async def _attached(self, user: AppUser, file_ids: list[str]) -> list[attachments.Found]:
+        if not file_ids:
+            return []
+        return await self._db.read(lambda connection: attachments.find(connection, user.id, file_ids))
+
     async def _write(self, work: Callable[[Connection], T]) -> T:
         """Write rows of an app. Raises NotFound when it was deleted since it was looked up."""
         try:
@@ -118,7 +124,7 @@ class Turns:
         if found is None:
             return await self.log_of(turn_id)
         log = TurnLog.restored(self._db, turn_id, session_id, [Entry(1, "started", _started(new, session_id))])
-        self._runner.start(LiveTurn(turn_id, version, user, new.text, log), found)
+        self._runner.start(LiveTurn(turn_id, version, user, new.text, log, new.attachments), found)
         return log
 
     def _begin(
@@ -136,6 +142,7 @@ class Turns:
         else:
             session_id = new.session_id
             found = surroundings(connection, self._integrations, version, new.app_user_id, session_id, new.id)
+        attachments.use(connection, new.app_user_id, new.attachments)
         store.add_turn(connection, new, session_id, _started(new, session_id))
         return new.id, session_id, found
 
@@ -143,7 +150,8 @@ class Turns:
         log = await self.log_of(row.id)
         if row.state == "queued":
             version = await self._apps.version(row.app_id, row.version)
-            live = LiveTurn(row.id, version, AppUser(row.app_user_id), row.text, log)
+            attached = attachments.read(row.attachments)
+            live = LiveTurn(row.id, version, AppUser(row.app_user_id), row.text, log, attached)
             await log.add_durably([], in_state(row.id, "running"))
             self._runner.start(live, None)
             return
@@ -182,7 +190,8 @@ def _unfinished(connection: Connection) -> list[Row[Any]]:
 
 
 def _check(request: ChatRequest, key: str | None) -> None:
-    if not request.text.strip():
+    attachments.check(request.attachments)
+    if not request.text.strip() and not request.attachments:
         raise InvalidRequest("the message is empty", code="empty_message", hint="Say something.")
     if "\0" in request.text:
         raise InvalidRequest("the message has a NUL character", code="invalid_message")
@@ -190,7 +199,7 @@ def _check(request: ChatRequest, key: str | None) -> None:
         raise TooLarge(
             f"the message is over {MAX_TEXT_BYTES // 1024} KiB",
             code="message_too_large",
-            hint="Put long material into a file: capsule fs upload NAME FILE",
+            hint="Put long material into a file, and attach it: capsule chat APP --attach FILE",
         )
     if key is not None and not (1 <= len(key) <= 255 and key.isprintable()):
         raise InvalidRequest("the Idempotency-Key must have 1 to 255 printable characters")

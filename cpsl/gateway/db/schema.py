@@ -220,6 +220,7 @@ messages = Table(
     Column("sender", String(10), nullable=False),
     Column("text", Text, nullable=False),
     _time("created_at"),
+    Column("attachments", JSON(none_as_null=True)),
     Index(None, "session_id", "id"),
     Index(None, "turn_id"),
 )
@@ -256,6 +257,8 @@ files = Table(
     Column("content_type", String(200), nullable=False),
     Column("size", _Long, nullable=False),
     _time("created_at"),
+    Column("sha256", String(64)),
+    _time("expires_at", nullable=True),
 )
 
 documents = Table(

@@ -8,6 +8,7 @@ import mimetypes
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,9 @@ from cpsl.wire.names import check_resource_name, file_name
 from cpsl.wire.resources import Entry, FileInfo, FileSystem, Stored
 
 MAX_SHOWN_BYTES = 16 * 1024 * 1024
+UNUSED_SECONDS = 24 * 3600.0
+"""How long a file waits for the message that it is to come with."""
+
 _FURTHEST = 2**62
 _MAX_DIGESTS = 10_000
 
@@ -159,6 +163,25 @@ class UserFiles:
         await self._db.write(lambda c: store.add_file(c, app_user_id, file_id, name, content_type, size))
         return StoredFile(file_id, name, content_type, size)
 
+    async def keep_upload(
+        self, app_user_id: str, source: Path, name: str, content_type: str, sha256: str
+    ) -> StoredFile:
+        """Take over a file that is to come with a message; UNUSED_SECONDS later it is gone if it did not."""
+        await self.sweep_unused()
+        file_id, clean, size = new_id("fil"), file_name(name), source.stat().st_size
+        os.replace(source, self._folder / file_id)
+        expires_at = time.time() + UNUSED_SECONDS
+        await self._db.write(
+            lambda c: store.add_file(c, app_user_id, file_id, clean, content_type, size, sha256, expires_at)
+        )
+        return StoredFile(file_id, clean, content_type, size)
+
+    async def sweep_unused(self) -> None:
+        """Remove the files that came with no message in time."""
+        expired = await self._db.write(lambda connection: store.remove_expired(connection, time.time()))
+        for file_id in expired:
+            await asyncio.to_thread((self._folder / file_id).unlink, missing_ok=True)
+
     async def keep_bytes(self, app_user_id: str, data: bytes, name: str, content_type: str) -> StoredFile:
         """Keep what an app wants to show. Raises TooLarge over MAX_SHOWN_BYTES."""
         if len(data) > MAX_SHOWN_BYTES:
@@ -197,7 +220,8 @@ class UserFiles:
             await asyncio.to_thread((self._folder / file_id).unlink, missing_ok=True)
 
     async def sweep(self) -> None:
-        """Remove the files that no row names: what was being received when the gateway was killed."""
+        """Remove the files that no row names, received when the gateway was killed, and those that nobody used."""
+        await self.sweep_unused()
         known = await self._db.read(store.file_ids)
         for path in [each for each in self._folder.iterdir() if each.name not in known]:
             await asyncio.to_thread(path.unlink, missing_ok=True)

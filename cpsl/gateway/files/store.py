@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, or_, select
+from sqlalchemy import Connection, Row, delete, or_, select, update
 
 from cpsl.gateway.db.schema import app_users, files, filesystems
 from cpsl.wire.ids import new_id
@@ -34,7 +34,16 @@ def remove_filesystem(connection: Connection, filesystem_id: str) -> bool:
     return connection.execute(delete(filesystems).where(filesystems.c.id == filesystem_id)).rowcount > 0
 
 
-def add_file(connection: Connection, app_user_id: str, file_id: str, name: str, content_type: str, size: int) -> None:
+def add_file(
+    connection: Connection,
+    app_user_id: str,
+    file_id: str,
+    name: str,
+    content_type: str,
+    size: int,
+    sha256: str | None = None,
+    expires_at: float | None = None,
+) -> None:
     row = {
         "id": file_id,
         "app_user_id": app_user_id,
@@ -42,6 +51,8 @@ def add_file(connection: Connection, app_user_id: str, file_id: str, name: str, 
         "content_type": content_type,
         "size": size,
         "created_at": time.time(),
+        "sha256": sha256,
+        "expires_at": expires_at,
     }
     connection.execute(files.insert().values(row))
 
@@ -49,6 +60,19 @@ def add_file(connection: Connection, app_user_id: str, file_id: str, name: str, 
 def file(connection: Connection, app_user_id: str, file_id: str) -> Row[Any] | None:
     query = select(files).where(files.c.id == file_id, files.c.app_user_id == app_user_id)
     return connection.execute(query).one_or_none()
+
+
+def use_file(connection: Connection, app_user_id: str, file_id: str) -> bool:
+    """Let a file of this user stay. False when there is no such file."""
+    query = update(files).where(files.c.id == file_id, files.c.app_user_id == app_user_id)
+    return connection.execute(query.values(expires_at=None)).rowcount > 0
+
+
+def remove_expired(connection: Connection, now: float) -> list[str]:
+    """Remove the rows of files that waited too long for a message; their ids."""
+    expired = list(connection.execute(select(files.c.id).where(files.c.expires_at < now)).scalars())
+    connection.execute(delete(files).where(files.c.id.in_(expired), files.c.expires_at < now))
+    return expired
 
 
 def remove_file(file_id: str, connection: Connection) -> None:
