@@ -134,3 +134,20 @@ def test_status_lines_stand_beside_the_spinner_and_go(terminal_of: Open) -> None
     screen.wait_for("looking (at it)")
     assert screen.exit_code() == 0
     assert screen.lines == ["found"]
+
+
+def test_nothing_is_drawn_over_in_a_window_of_another_size(terminal_of: Open) -> None:
+    words = [f"word{number}" for number in range(100)]
+    screen = terminal_of("chat", "talker", "type **b** " + " ".join(words), env=COLOUR)
+    screen.wait_for("word20")
+    screen.resize(40)
+    assert screen.exit_code() == 0
+    assert [word for word in words if screen.screen.count(f"{word} ") + screen.screen.count(f"{word}\r") != 1] == []
+
+
+def test_what_the_terminal_echoes_does_not_tear_the_answer(terminal_of: Open) -> None:
+    screen = terminal_of("chat", "talker", "type " + "one two three four five " * 20, env=COLOUR)
+    screen.wait_for("five")
+    screen.type("hello")
+    assert screen.exit_code() == 0
+    assert "hello" not in screen.screen

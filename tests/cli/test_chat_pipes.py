@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import Live
 from tests.cli.terminal import Terminal
+from tests.support.proxy import cutting_proxy
 
 Open = Callable[..., Terminal]
 _PROBE = """
@@ -81,3 +83,19 @@ def test_there_is_no_pager(terminal_of: Open) -> None:
     screen = terminal_of("chat", "talker", f"say {text}", env={"NO_COLOR": "", "PAGER": "false", "LESS": ""})
     assert screen.exit_code() == 0
     assert screen.lines[-1] == " • line 99"
+
+
+def test_a_cut_connection_leaves_no_seam(live: Live, terminal_of: Open) -> None:
+    words = " ".join(f"word{number}" for number in range(300))
+    token = live.run("auth", "token").stdout.strip()
+    url = json.loads(live.run("status", "--json").stdout)["gateway_url"]
+    with cutting_proxy(url, [900, 1500, 0, 2500]) as proxy:
+        near = {"CAPSULE_TOKEN": token, "CAPSULE_GATEWAY_URL": proxy.url}
+        assert Live(live.env | near, live.folder).run("chat", "talker", f"type {words}").stdout == words + "\n"
+        assert proxy.cuts == 4
+    with cutting_proxy(url, [900, 1500]) as proxy:
+        near = {"CAPSULE_TOKEN": token, "CAPSULE_GATEWAY_URL": proxy.url, "NO_COLOR": "", "CI": ""}
+        screen = terminal_of("chat", "talker", f"type {words}", env=near)
+        assert screen.exit_code() == 0
+        assert " ".join(screen.lines) == words
+        assert proxy.cuts == 2
