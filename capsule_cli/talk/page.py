@@ -19,7 +19,7 @@ from capsule_cli.talk.safe import safe
 
 _ITEM = re.compile(r"[ ]{0,3}(?:[-*+]|(\d{1,9})[.)])[ \t]+")
 _STRUCTURE = re.compile(r"\s*(?:```|~~~|\||>|=|(?:[-*+]|\d{1,9}[.)])(?:\s|$)|$)")
-_WHOLE = re.compile(r"[ ]{0,3}(?:``|~~|\||>|#|=|\[)|    |\t|[ ]{0,3}[-*_+\d.) ]*$")
+_WHOLE = re.compile(r"[ ]{0,3}(?:``|~~|\||>|#|=|\[)|    |\t|[ ]{0,3}(?:[-*_+ ]*|\d{1,9}[.)]?)$")
 _WIDE = "\u1100-\U0010ffff"  # may be broken behind any character
 _WORD = re.compile(rf"\s+|[{_WIDE}]|[^\s{_WIDE}]+(?=[\s{_WIDE}])")
 _LONGEST = 20_000  # characters that are shown before their block is finished

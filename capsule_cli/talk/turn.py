@@ -12,9 +12,10 @@ import msgspec
 from capsule_cli import output
 from capsule_cli.connect import closing
 from capsule_cli.talk import answers
+from capsule_cli.talk.echo import echo
 from capsule_cli.talk.interrupts import Interrupts
 from capsule_cli.talk.screen import Screen
-from cpsl.errors import AppError, CapsuleError, PromptRequired
+from cpsl.errors import AppError, CapsuleError, ConnectionFailed, PromptRequired
 from cpsl.wire.events import Block, Chunk, Event, Prompt, PromptClosed, Reply, Started, Status
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Turn:
     def _follow(self, stream: Iterator[StreamChunk]) -> Answer:
         self._screen.begin()
         try:
-            with self._interrupts, closing(stream) as chunks:
+            with echo(on=False), self._interrupts, closing(stream) as chunks:
                 for chunk in chunks:
                     self._take(chunk)
         except CapsuleError as error:
@@ -93,10 +94,12 @@ class Turn:
         return self.answer
 
     def _add_next_step(self, error: CapsuleError) -> None:
-        """Where the app failed, what it says of it is in its log."""
+        """Where the app failed, what it says of it is in its log; where the connection did, the turn goes on."""
+        turn = error.request_id
         if isinstance(error, AppError) and not error.hint:
-            turn = f" --turn {error.request_id}" if error.request_id else ""
-            error.hint = f"What it says of it: capsule logs {self._app}{turn}"
+            error.hint = f"What it says of it: capsule logs {self._app}{f' --turn {turn}' if turn else ''}"
+        elif isinstance(error, ConnectionFailed) and turn:
+            error.hint = f"The turn goes on at the gateway. Take it up: capsule chat {self._app} --turn {turn}"
 
     def _take(self, chunk: StreamChunk) -> None:
         event = _typed(chunk)
@@ -136,7 +139,7 @@ class Turn:
         if not self._may_ask:
             raise self._nobody_there(event)
         self._screen.prompt(event)
-        with self._interrupts.asking():
+        with echo(on=True), self._interrupts.asking():
             answers.answer(self._client, self.answer.request_id, event)
 
     def _waits_for(self, event: Prompt) -> bool:

@@ -61,6 +61,12 @@ async def handle(session: cpsl.Session, msg: cpsl.Message) -> None:
             await session.notify("looking", detail="at it")
             await asyncio.sleep(0.8)
             await session.reply("found")
+        case "nothing":
+            pass
+        case "long":
+            await session.reply("x" * int(msg.text[5:]))
+        case "files":
+            await session.reply(", ".join(f"{each.name} {each.size}" for each in msg.attachments) or "none")
         case "steer":
             await session.reply("\x1b[31mred\x1b[0m")
         case _:

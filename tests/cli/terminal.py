@@ -82,6 +82,11 @@ class Terminal:
             time.sleep(0.2)  # Python misses a signal between writing a prompt and reading the answer
         os.write(self._master, text.encode())
 
+    def resize(self, columns: int, rows: int = 24) -> None:
+        """Make the window another size."""
+        self._emulator.resize(rows, columns)
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def exit_code(self, seconds: float = 30.0) -> int:
         """Wait for the end; read what is shown until then."""
         end = time.monotonic() + seconds

@@ -195,3 +195,26 @@ def test_json_names_what_a_script_goes_on_with(live: Live) -> None:
 
 def test_a_file_that_is_none_is_refused_before_anything_is_sent(live: Live) -> None:
     assert live.run("chat", "talker", "x", "--attach", "nowhere.png").returncode == 2
+
+
+def test_files_go_with_a_message(live: Live, tmp_path: Path) -> None:
+    (tmp_path / "a b.txt").write_text("1234")
+    (tmp_path / "c.txt").write_text("56")
+    files = [word for name in ("a b.txt", "c.txt") for word in ("--attach", str(tmp_path / name))]
+    assert live.run("chat", "talker", "files", *files).stdout == "a b.txt 4, c.txt 2\n"
+
+
+def test_files_go_with_the_next_message_only(talk: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_text("1234")
+    say(talk, f"/attach {tmp_path}/nope\r", "No such file")
+    talk.type(f"/attach {tmp_path}/pic\t")
+    talk.wait_for("ture.png")
+    say(talk, "\r", "With the next message: picture.png")
+    say(talk, "files\r", "picture.png 4")
+    say(talk, "files\r", "none")
+
+
+def test_an_answer_that_takes_too_long(live: Live) -> None:
+    done = live.run("chat", "talker", "busy", "--timeout", "0.3")
+    assert done.returncode == 6
+    assert "--turn trn_" in done.stderr

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 
+import pyte
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from capsule_cli.talk.page import Page
 from tests.cli.conftest import Live
 from tests.cli.terminal import Terminal
+from tests.cli.test_talk_blocks import TEXTS, cut
 
 Open = Callable[..., Terminal]
 COLOUR = {"NO_COLOR": "", "CI": "", "TMUX": "", "STY": ""}
@@ -134,3 +141,44 @@ def test_status_lines_stand_beside_the_spinner_and_go(terminal_of: Open) -> None
     screen.wait_for("looking (at it)")
     assert screen.exit_code() == 0
     assert screen.lines == ["found"]
+
+
+def test_nothing_is_drawn_over_in_a_window_of_another_size(terminal_of: Open) -> None:
+    words = [f"word{number}" for number in range(100)]
+    screen = terminal_of("chat", "talker", "type **b** " + " ".join(words), env=COLOUR)
+    screen.wait_for("word20")
+    screen.resize(40)
+    assert screen.exit_code() == 0
+    assert [word for word in words if screen.screen.count(f"{word} ") + screen.screen.count(f"{word}\r") != 1] == []
+
+
+def test_what_the_terminal_echoes_does_not_tear_the_answer(terminal_of: Open) -> None:
+    screen = terminal_of("chat", "talker", "type " + "one two three four five " * 20, env=COLOUR)
+    screen.wait_for("five")
+    screen.type("hello")
+    assert screen.exit_code() == 0
+    assert "hello" not in screen.screen
+
+
+def drawn(pieces: list[str], columns: int) -> list[str]:
+    """What a screen of 200 lines shows of an answer that came in ``pieces``."""
+    out = StringIO()
+    page = Page()
+    with redirect_stdout(out):
+        for piece in pieces:
+            page.feed(piece)
+        page.end()
+    screen = pyte.Screen(columns, 200)
+    pyte.Stream(screen).feed(out.getvalue().replace("\n", "\r\n"))
+    return [line.rstrip() for line in screen.display]
+
+
+@settings(deadline=None, max_examples=60)
+@given(TEXTS, st.lists(st.integers(0, 1000), max_size=12), st.sampled_from([20, 80]))
+def test_the_screen_does_not_depend_on_the_pieces(text: str, places: list[int], columns: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(columns))
+        patch.setenv("LINES", "200")
+        at_once = drawn([text], columns)
+        assert drawn(cut(text, places), columns) == at_once
+        assert drawn(list(text), columns) == at_once
