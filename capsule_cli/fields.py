@@ -66,6 +66,7 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "quickstart": ("app", "version", "url", "text", "session_id", "request_id", "replies"),
     "secret create": f"{_RESOURCES}SecretsStored",
     "secret delete": ("name", "deleted", "restarted"),
+    "secret update": f"{_RESOURCES}SecretsStored",
     "secret list": f"{_RESOURCES}Secret",
     "skill": ("words", "section", "help", "arguments", "options", "examples", "fields"),
     "serve": ("event", "app", "version", "url", "seconds", "error"),

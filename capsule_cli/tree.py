@@ -37,7 +37,7 @@ COMMANDS: dict[str, Entry] = {
     "chat": Entry(DAILY, "chat:cli", "Talk to an app."),
     "logs": Entry(DAILY, "logs:cli", "Show what an app logged."),
     "app": Entry(THINGS, "app:cli", "Apps: list, get, versions, rollback, delete."),
-    "secret": Entry(THINGS, "secret:cli", "Secrets that apps read: create, list, delete."),
+    "secret": Entry(THINGS, "secret:cli", "Secrets that apps read: create, update, list, delete."),
     "fs": Entry(THINGS, "fs:cli", "Filesystems that apps mount, and the files in them."),
     "channel": Entry(THINGS, "channel:cli", "Messenger accounts that apps answer on."),
     "login": Entry(MACHINE, "auth:login_cli", "Log in to a gateway (the local one by default)."),

@@ -23,7 +23,7 @@ _capsule() {
     case $words in
         "") _capsule_words "quickstart create serve deploy chat logs app secret fs channel login logout status auth doctor gateway completion skill help --help --version --profile --no-input --no-color" ;;
         app) _capsule_words "list get versions rollback delete --help" ;;
-        secret) _capsule_words "create list delete --help" ;;
+        secret) _capsule_words "create update list delete --help" ;;
         fs) _capsule_words "create list delete show ls upload download cat mkdir mv rm --help" ;;
         channel) _capsule_words "create list info delete --help" ;;
         auth) _capsule_words "token login logout status --help" ;;
@@ -107,9 +107,19 @@ _capsule() {
             fi ;;
         "secret create")
             case $prev in
+                --from-env) return ;;
+                --env-file|--from-json) _capsule_files; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--force --stage --profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--env-file --from-env --from-json --raw --force --stage --profile --json --help"
+            fi ;;
+        "secret update")
+            case $prev in
+                --from-env) return ;;
+                --env-file|--from-json) _capsule_files; return ;;
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--env-file --from-env --from-json --raw --stage --profile --json --help"
             fi ;;
         "secret list")
             case $prev in

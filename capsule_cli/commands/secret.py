@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capsule_cli import ask, output
+from capsule_cli import output
 from capsule_cli.connect import connect
-from capsule_cli.errors import UsageError
 from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietOpt
 from capsule_cli.output import Output
+from capsule_cli.secret_values import Sources, collect
 from capsule_cli.tree import examples, noun
+from cpsl.errors import NotFound
+
+if TYPE_CHECKING:
+    from cpsl.wire.resources import SecretsStored
 
 cli = noun("Secrets that apps read as environment variables. Their values are never shown again.")
 
@@ -20,40 +23,89 @@ StageOpt = Annotated[
     bool,
     typer.Option("--stage", help="Restart nothing: it counts for what is deployed from now on."),
 ]
-_WAYS = 'Pipe it: printf %s "$VALUE" | capsule secret create {name} -   or give {name}=VALUE.'
+PairsArg = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME[=VALUE]",
+        help="NAME, to be asked; NAME -, to read stdin; NAME=@FILE; NAME=VALUE. As many as you like.",
+        show_default=False,
+    ),
+]
+EnvFileOpt = Annotated[
+    list[str],
+    typer.Option("--env-file", metavar="FILE", help="All in a .env file (- for stdin); repeat it.", show_default=False),
+]
+FromEnvOpt = Annotated[
+    list[str],
+    typer.Option("--from-env", metavar="NAME", help="The environment variable NAME; repeat it.", show_default=False),
+]
+FromJsonOpt = Annotated[
+    str | None,
+    typer.Option("--from-json", metavar="FILE", help="All in a JSON object (- for stdin).", show_default=False),
+]
+RawOpt = Annotated[bool, typer.Option("--raw", help="Keep the line end at the end of a file or stdin.")]
 
 
 @cli.command(
     epilog=examples(
         "capsule secret create OPENAI_API_KEY            (asks, hidden)",
         "capsule secret create TLS_KEY - < key.pem",
-        "capsule secret create GITHUB_CLIENT_ID=abc GITHUB_CLIENT_SECRET=def",
+        "capsule secret create TLS_KEY=@key.pem GITHUB_CLIENT_ID=abc",
+        "capsule secret create --env-file .env",
+        "capsule secret create --from-env OPENAI_API_KEY",
         "capsule secret create OPENAI_API_KEY --force --stage    (a new one, from the next deploy on)",
     )
 )
 def create(
-    pairs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="NAME[=VALUE]",
-            help="NAME=VALUE, as many as you like; or one NAME, to be asked; or NAME -, to read stdin.",
-            show_default=False,
-        ),
-    ],
+    pairs: PairsArg = [],  # noqa: B006  (typer reads the defaults, nobody changes them)
+    env_file: EnvFileOpt = [],  # noqa: B006
+    from_env: FromEnvOpt = [],  # noqa: B006
+    from_json: FromJsonOpt = None,
+    raw: RawOpt = False,
     force: ForceOpt = False,
     stage: StageOpt = False,
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
-    """Store secrets: all of them, or none. Apps that name one restart with the new value, between two messages."""
-    given = _given(pairs)
-    with connect(profile) as client:
-        values = given or _usable({pairs[0]: _asked(pairs[0])})
+    """Store secrets: all of them, or none. Apps that name one restart with the new value, between two messages.
+
+    One that has this very value already is left as it is.
+    """
+    with connect(profile) as client:  # nobody is asked who is not logged in
+        values = collect(Sources(pairs, env_file, from_env, from_json, raw))
         stored = client.secrets.create(values, overwrite=force, stage=stage)
+    _tell_stored(stored, values, stage=stage, json=json)
+
+
+@cli.command(epilog=examples("capsule secret update OPENAI_API_KEY", "capsule secret update --env-file .env"))
+def update(
+    pairs: PairsArg = [],  # noqa: B006
+    env_file: EnvFileOpt = [],  # noqa: B006
+    from_env: FromEnvOpt = [],  # noqa: B006
+    from_json: FromJsonOpt = None,
+    raw: RawOpt = False,
+    stage: StageOpt = False,
+    profile: ProfileOpt = None,
+    json: JsonOpt = None,
+) -> None:
+    """Give secrets that exist new values: all of them, or none."""
+    with connect(profile) as client:  # nobody is asked who is not logged in
+        values = collect(Sources(pairs, env_file, from_env, from_json, raw))
+        missing = values.keys() - {secret.name for secret in client.secrets.list()}
+        if missing:
+            names = ", ".join(sorted(missing))
+            raise NotFound(f"There is no secret {names}; nothing was stored", hint=f"capsule secret create {names}")
+        stored = client.secrets.create(values, overwrite=True, stage=stage)
+    _tell_stored(stored, values, stage=stage, json=json)
+
+
+def _tell_stored(stored: SecretsStored, values: dict[str, str], *, stage: bool, json: str | None) -> None:
     if json:
         return output.print_json(stored, json)
     for secret in stored.secrets:
-        output.done(f"Secret {secret.name} stored (digest {secret.digest})")
+        word = "stored" if secret.name in stored.changed else "unchanged"
+        count = len(values[secret.name])
+        output.done(f"Secret {secret.name} {word} ({count} character{'s'[: count != 1]}, digest {secret.digest})")
     for note in stored.notes:
         output.say(f"Note: {note}")
     _tell_restarts(stored.restarted)
@@ -99,61 +151,3 @@ def delete(
 def _tell_restarts(apps: list[str]) -> None:
     if apps:
         output.say(f"Restarting: {', '.join(apps)}")
-
-
-def _given(pairs: list[str]) -> dict[str, str]:
-    """The secrets that the command line and stdin give; none if there is one that has to be asked for."""
-    if len(pairs) == 2 and pairs[1] == "-":
-        return _usable({_checked(pairs[0]): _from_stdin()})
-    if len(pairs) == 1 and "=" not in pairs[0]:
-        name = _checked(pairs[0])
-        ask.need_terminal(f"Asking for the value of {name}", _WAYS.format(name=name))
-        return {}
-    return _usable(_from_arguments(pairs))
-
-
-def _from_arguments(pairs: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for number, pair in enumerate(pairs, start=1):
-        name, equals, value = pair.partition("=")
-        if not equals:
-            # What stands there may be a value: it is not repeated.
-            raise UsageError(f"Argument {number} is not NAME=VALUE", hint="Quote values that contain blanks.")
-        if _checked(name.strip()) in found:
-            raise UsageError(f"{name.strip()} is given twice")
-        found[name.strip()] = value
-    output.whisper("Note: values given as arguments stay in your shell's history and are seen by `ps`.")
-    return found
-
-
-def _checked(name: str) -> str:
-    from cpsl.wire.names import check_secret_name
-
-    return check_secret_name(name)
-
-
-def _asked(name: str) -> str:
-    try:
-        return ask.hidden(f"Value of {name} (hidden): ")
-    except EOFError:
-        raise UsageError("No value was given; nothing was stored") from None
-
-
-def _from_stdin() -> str:
-    if sys.stdin.isatty():
-        raise UsageError("stdin is a terminal", hint="Leave out the '-' to be asked, or pipe the value in.")
-    raw = sys.stdin.buffer.read()
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        raise UsageError("The value on stdin is not UTF-8 text") from None
-    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-
-
-def _usable(values: dict[str, str]) -> dict[str, str]:
-    for name, value in values.items():
-        if not value:
-            raise UsageError(f"The value of {name} is empty; nothing was stored", code="empty_secret")
-        if "\0" in value:
-            raise UsageError(f"The value of {name} contains a NUL byte, which no environment variable can hold")
-    return values

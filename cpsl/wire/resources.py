@@ -41,9 +41,14 @@ class SecretList(msgspec.Struct):
 
 
 class SecretsStored(msgspec.Struct, omit_defaults=True):
-    """The answer of ``POST /secrets``. ``restarted``: apps that get the new values now; ``notes`` are for people."""
+    """The answer of ``POST /secrets``.
+
+    ``changed``: those whose value is another than before; ``restarted``: apps that get the new values now; ``notes``
+    are for people.
+    """
 
     secrets: list[Secret]
+    changed: list[str] = []
     restarted: list[str] = []
     notes: list[str] = []
 

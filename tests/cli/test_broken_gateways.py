@@ -50,6 +50,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "secret create": ["A=1"],
     "secret delete": ["A"],
     "secret list": [],
+    "secret update": ["A=1"],
     "status": [],
 }
 # They do not use the token of a profile, or find a way around a gateway that is away.
