@@ -43,6 +43,7 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "channel info": f"{_RESOURCES}Channel",
     "channel list": f"{_RESOURCES}Channel",
     "chat": ("text", "session_id", "request_id", "replies"),
+    "completion": ("shell", "path", "script"),
     "create": ("path", "app", "template", "files"),
     "deploy": ("app", "version", "url"),
     "doctor": ("name", "state", "detail", "fix"),
@@ -66,6 +67,7 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "secret create": f"{_RESOURCES}SecretsStored",
     "secret delete": ("name", "deleted", "restarted"),
     "secret list": f"{_RESOURCES}Secret",
+    "skill": ("words", "section", "help", "arguments", "options", "examples", "fields"),
     "serve": ("event", "app", "version", "url", "seconds", "error"),
     "status": _STATUS,
 }

@@ -1,4 +1,4 @@
-"""Where ``capsule`` begins: the fast path for ``--version``, then the parser behind the error boundary."""
+"""Where ``capsule`` begins: fast paths for ``--version`` and completions, the parser behind the error boundary."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ def main() -> int:
     arguments = sys.argv[1:]
     if arguments in (["--version"], ["-V"]):
         return _print_version()
+    if arguments[:1] == ["__complete"]:
+        from capsule_cli.completion.names import main as complete
+
+        return complete(arguments[1:])
     try:
         from capsule_cli.boundary import run
 

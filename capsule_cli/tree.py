@@ -46,6 +46,8 @@ COMMANDS: dict[str, Entry] = {
     "auth": Entry(MACHINE, "auth:cli", "login, logout, status, and the token for scripts."),
     "doctor": Entry(MACHINE, "doctor:cli", "What works here, what does not, and what to do about it."),
     "gateway": Entry(MACHINE, "gateway:cli", "The gateway on this machine: start, stop, status, logs."),
+    "completion": Entry(MACHINE, "completion:cli", "Completion of commands and names for bash, zsh and fish."),
+    "skill": Entry(MACHINE, "skill:cli", "A reference of the commands for coding agents."),
     "help": Entry(MACHINE, "help:cli", "Help on a command or a topic: exit-codes, environment, output."),
 }
 

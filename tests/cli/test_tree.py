@@ -23,7 +23,14 @@ def leaves() -> dict[str, Any]:
 LEAVES = leaves()
 NO_JSON = {"help", "fs cat", "auth token", "gateway logs"}
 ASKING = {"app delete", "fs delete", "fs rm", "channel delete"}
-LOCAL = {"help", "create", "quickstart", *(words for words in LEAVES if words.startswith("gateway "))}
+LOCAL = {
+    "help",
+    "completion",
+    "skill",
+    "create",
+    "quickstart",
+    *(words for words in LEAVES if words.startswith("gateway ")),
+}
 
 
 def options(command: Any) -> set[str]:

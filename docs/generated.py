@@ -1,0 +1,157 @@
+"""What is generated: the name of each file, and its text. A test compares them with what is there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from capsule_cli import reference
+from capsule_cli.completion import bash, fish, zsh
+from capsule_cli.errors import MEANINGS, exit_code
+from cpsl import config, errors
+
+ROOT = Path(__file__).parent.parent
+
+
+def files() -> dict[str, str]:
+    """All generated files, by their names below the top of the project."""
+    return {
+        "docs/cli.md": cli(),
+        "docs/settings.md": settings(),
+        "docs/errors.md": error_codes(),
+        "completions/capsule.bash": bash.script(),
+        "completions/_capsule": zsh.script(),
+        "completions/capsule.fish": fish.script(),
+    }
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+def cli() -> str:
+    """Every command, by section."""
+    parts = ["# Commands\n\nMade of the code by `python -m docs`. The same is in `capsule COMMAND --help`.\n"]
+    section = ""
+    for command in reference.commands():
+        if command.section != section:
+            section = command.section
+            parts.append(f"## {section}\n")
+        parts.append(_command(command))
+    codes = _table(("code", "meaning"), [(str(code), meaning) for code, meaning in MEANINGS.items()])
+    return "\n".join([*parts, "## Exit codes\n", codes, ""])
+
+
+def _command(command: reference.Command) -> str:
+    takes = [(f"`{each.name}`", each.help) for each in command.arguments]
+    takes += [
+        (f"`{', '.join(each.names)}{f' {each.value}' if each.value else ''}`", each.help) for each in command.options
+    ]
+    parts = [f"### capsule {command.words}\n", command.help, "", f"```\n{command.usage}\n```", ""]
+    if takes:
+        parts += [_table(("", ""), takes), ""]
+    if command.fields:
+        parts += [f"Fields of `--json`: {', '.join(command.fields)}.", ""]
+    if command.examples:
+        parts += ["```sh", *command.examples, "```", ""]
+    return "\n".join(parts)
+
+
+# --- settings -----------------------------------------------------------------------------------------------------
+
+
+def settings() -> str:
+    """The settings table, and the other environment variables."""
+    rows = [
+        (row.name, row.env, f"`{row.default}`" if row.default != "" else "", row.help)
+        for row in config.SETTINGS.values()
+    ]
+    variables = [(f"`{name}`", help) for name, help in config.VARIABLES.items()]
+    return "\n".join(
+        [
+            "# Settings\n",
+            "Made of the code by `python -m docs`. First wins: an argument, the environment, `[settings]` in",
+            "`config.toml`, the default.\n",
+            _table(
+                ("setting", "environment", "default", ""),
+                [(f"`{name}`", f"`{env}`", *rest) for name, env, *rest in rows],
+            ),
+            "\n## Environment variables that are no settings\n",
+            _table(("variable", ""), variables),
+            "",
+        ]
+    )
+
+
+# --- errors -------------------------------------------------------------------------------------------------------
+
+
+def error_codes() -> str:
+    """The classes of errors, then every code that is raised."""
+    kinds = [
+        (
+            f"`{kind.__name__}`",
+            f"`{kind.default_code}`",
+            str(kind.default_status),
+            str(exit_code(kind("x"))),
+            _meaning(kind),
+        )
+        for kind in _kinds(errors.CapsuleError)
+    ]
+    codes = [
+        (f"`{code}`", ", ".join(f"`{kind}`" for kind in sorted(names))) for code, names in sorted(_codes().items())
+    ]
+    return "\n".join(
+        [
+            "# Errors\n",
+            "Made of the code by `python -m docs`. Every error is a `cpsl.CapsuleError`: it has a `message`, a stable",
+            "`code`, a `hint` that is the next step, the HTTP `status` it travels with (RFC 9457,",
+            "`application/problem+json`) and the `request_id`. The command line prints message and hint, and ends with",
+            "the exit code of the class.\n",
+            "## Classes\n",
+            _table(("class", "code", "status", "exit", ""), kinds),
+            "\n## Codes\n",
+            "The code tells apart what a class has in common.\n",
+            _table(("code", "class"), codes),
+            "",
+        ]
+    )
+
+
+def _kinds(kind: type[errors.CapsuleError]) -> Iterator[type[errors.CapsuleError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        if below.__module__ == errors.__name__:
+            yield from _kinds(below)
+
+
+def _meaning(kind: type[errors.CapsuleError]) -> str:
+    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
+
+
+def _codes() -> dict[str, set[str]]:
+    """Every ``code=`` that is given to an error of ours in the source, with the classes that carry it."""
+    known = {kind.__name__ for kind in _kinds(errors.CapsuleError)}
+    found: dict[str, set[str]] = {}
+    for path in sorted([*(ROOT / "cpsl").rglob("*.py"), *(ROOT / "capsule_cli").rglob("*.py")]):
+        if "templates" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and (kind := _name(node.func)) in known:
+                for code in _literal_codes(node):
+                    found.setdefault(code, set()).add(kind)
+    return found
+
+
+def _name(called: ast.expr) -> str:
+    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+
+
+def _literal_codes(call: ast.Call) -> list[str]:
+    values = [each.value for each in call.keywords if each.arg == "code"]
+    return [each.value for each in values if isinstance(each, ast.Constant) and isinstance(each.value, str)]
