@@ -56,7 +56,7 @@ def _file(client: Client, request_id: str, prompt: Prompt) -> None:
     typed = ask.line(f"  Path of the file{output.clean(wanted)}, empty to decline: ").strip()
     if not typed:
         return _decline(client, request_id, prompt)
-    path = Path(_unquoted(typed)).expanduser()
+    path = Path(unquoted(typed)).expanduser()
     with transfer.open_source(str(path)) as source:
         if prompt.max_bytes and source.size and source.size > prompt.max_bytes:
             raise UsageError(f"{path.name} has {output.size(source.size)}; at most {output.size(prompt.max_bytes)}")
@@ -71,7 +71,7 @@ def _decline(client: Client, request_id: str, prompt: Prompt) -> None:
         output.whisper(closed.message)
 
 
-def _unquoted(path: str) -> str:
+def unquoted(path: str) -> str:
     """A path as a terminal pastes it when a file is dropped on it."""
     if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"":
         return path[1:-1]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from capsule_cli import output
 from capsule_cli.errors import UsageError
+from capsule_cli.talk.answers import unquoted
 from capsule_cli.talk.composer import edited
 from capsule_cli.talk.safe import safe
 
@@ -123,10 +124,10 @@ class Commands:
         if not self._talk.last_message:
             raise UsageError("Nothing was said yet")
         output.whisper("\n".join(f"> {line}" for line in self._talk.last_message.split("\n")))
-        self._talk.say(self._talk.last_message)
+        self._talk.say_again()
 
     def _attach(self, rest: str) -> None:
-        path = Path(_unquoted(rest)).expanduser()
+        path = Path(unquoted(rest)).expanduser()
         if not rest or not path.is_file():
             raise UsageError(f"No such file: {rest}" if rest else "Which file?", hint="/attach FILE")
         self._talk.attachments.append(path)
@@ -142,13 +143,6 @@ def _unknown(name: str) -> UsageError:
     close = get_close_matches(name, HELP, n=1, cutoff=0.5)
     meant = f"Did you mean /{close[0]}?" if close else "See /help"
     return UsageError(f"No such command: /{name}", hint=f"{meant} To say it to the app: //{name}")
-
-
-def _unquoted(path: str) -> str:
-    """A path as a terminal pastes it when a file is dropped on it."""
-    if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"":
-        return path[1:-1]
-    return path if Path(path).expanduser().exists() else path.replace("\\ ", " ")
 
 
 def _paths(begun: str) -> Iterator[str]:

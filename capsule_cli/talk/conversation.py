@@ -43,6 +43,7 @@ class Conversation:
         self.session_id = session_id
         self.attachments: list[Path] = []
         self.last_message = ""
+        self._last_files: list[Path] = []
         self.last_answer = ""
 
     def run(self) -> None:
@@ -77,9 +78,10 @@ class Conversation:
     def say(self, text: str) -> None:
         """Send a message, with what is attached, and show the answer. Raises what ``Turn.run`` raises."""
         turn = Turn(self._client, self._app, screen=self._new_screen(), may_ask=True)
-        attached, self.attachments, self.last_message = self.attachments, [], text
+        sent, self.attachments = self.attachments, []
+        self.last_message, self._last_files = text, sent
         try:
-            answer = turn.run(text, self.session_id, attachments=attached, timeout=self._timeout)
+            answer = turn.run(text, self.session_id, attachments=sent, timeout=self._timeout)
             if answer.cancelled:
                 self._interrupted = True
                 output.whisper("Cancelled. (Ctrl-C again leaves.)")
@@ -87,6 +89,11 @@ class Conversation:
             self.last_answer = turn.answer.text or self.last_answer
             if turn.answer.session_id:
                 self._keep(turn.answer.session_id)
+
+    def say_again(self) -> None:
+        """Send the last message again, with the files that went with it."""
+        self.attachments = [*self._last_files, *self.attachments]
+        self.say(self.last_message)
 
     def _keep(self, session_id: str) -> None:
         if session_id != self.session_id:

@@ -204,14 +204,19 @@ def test_files_go_with_a_message(live: Live, tmp_path: Path) -> None:
     assert live.run("chat", "talker", "files", *files).stdout == "a b.txt 4, c.txt 2\n"
 
 
-def test_files_go_with_the_next_message_only(talk: Terminal, tmp_path: Path) -> None:
+def test_files_go_with_the_next_message_only(terminal_of: Open, state: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_text("1234")
+    talk = terminal_of("chat", "talker", env=state, columns=200)
+    talk.wait_for_prompt()
     say(talk, f"/attach {tmp_path}/nope\r", "No such file")
     talk.type(f"/attach {tmp_path}/pic\t")
     talk.wait_for("ture.png")
     say(talk, "\r", "With the next message: picture.png")
     say(talk, "files\r", "picture.png 4")
     say(talk, "files\r", "none")
+    say(talk, f"/attach {tmp_path}/picture.png\r", "With the next")
+    say(talk, "files\r", "picture.png 4")
+    say(talk, "/retry\r", "picture.png 4")
 
 
 def test_an_answer_that_takes_too_long(live: Live) -> None:

@@ -55,7 +55,7 @@ def shown(
     return screen
 
 
-@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("columns", [40, 200])
 def test_what_is_typed_looks_like_what_comes_at_once(terminal_of: Open, columns: int) -> None:
     typed = shown(terminal_of, TEXT, columns=columns).lines
     assert typed == shown(terminal_of, TEXT, word="say", columns=columns).lines

@@ -86,7 +86,7 @@ def test_there_is_no_pager(terminal_of: Open) -> None:
 
 
 def test_a_cut_connection_leaves_no_seam(live: Live, terminal_of: Open) -> None:
-    words = " ".join(f"word{number}" for number in range(300))
+    words = " ".join(f"word{number}" for number in range(100))
     token = live.run("auth", "token").stdout.strip()
     url = json.loads(live.run("status", "--json").stdout)["gateway_url"]
     with cutting_proxy(url, [900, 1500, 0, 2500]) as proxy:
