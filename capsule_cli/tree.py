@@ -36,6 +36,8 @@ COMMANDS: dict[str, Entry] = {
     "deploy": Entry(DAILY, "deploy:cli", "Put an app live."),
     "chat": Entry(DAILY, "chat:cli", "Talk to an app."),
     "logs": Entry(DAILY, "logs:cli", "Show what an app logged."),
+    "open": Entry(DAILY, "open:cli", "Open an app in the browser."),
+    "wait": Entry(DAILY, "wait:cli", "Wait until an app is healthy, or a version live."),
     "app": Entry(THINGS, "app:cli", "Apps: list, get, versions, rollback, delete."),
     "secret": Entry(THINGS, "secret:cli", "Secrets that apps read: create, update, list, delete."),
     "fs": Entry(THINGS, "fs:cli", "Filesystems that apps mount, and the files in them."),

@@ -86,13 +86,15 @@ async def get_logs(
     version: int | None = None,
     level: LogLevel | None = None,
     stream: LogStream | None = None,
+    until: float | None = None,
+    search: str | None = None,
 ) -> Response[LogPage] | Stream:
     """The last lines of an app's log; with ``follow``, then those that come, as server-sent events.
 
     All that is given must fit: ``since`` (seconds since the epoch), ``level`` (the least urgent one), and so on.
     """
     found = await request.gateway.apps.get(request.workspace_id, app)
-    wanted = LogFilter(since, session, turn, version, level, stream)
+    wanted = LogFilter(since, session, turn, version, level, stream, until, search)
     if follow:
         return sse.stream(_follow(request.gateway, found.id, limit, after, wanted))
     return Response(LogPage(await request.gateway.app_logs.page(found.id, limit, after, wanted)))
