@@ -66,6 +66,7 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "secret create": f"{_RESOURCES}SecretsStored",
     "secret delete": ("name", "deleted", "restarted"),
     "secret list": f"{_RESOURCES}Secret",
+    "secret update": f"{_RESOURCES}SecretsStored",
     "serve": ("event", "app", "version", "url", "seconds", "error"),
     "status": _STATUS,
 }
