@@ -126,15 +126,13 @@ _capsule() {
                 --env-file|--from-json) _capsule_files; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--env-file --from-env --from-json --raw --force --stage --profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--env-file --from-env --from-json --raw --allow-empty --force --stage --profile --json --help"
             fi ;;
         "secret update")
             case $prev in
-                --from-env) return ;;
-                --env-file|--from-json) _capsule_files; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--env-file --from-env --from-json --raw --stage --profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--raw --allow-empty --stage --profile --json --help"
             fi ;;
         "secret list")
             case $prev in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ from capsule_cli import output
 from capsule_cli.connect import connect
 from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietOpt
 from capsule_cli.output import Output
-from capsule_cli.secret_values import Sources, collect
+from capsule_cli.secret_values import Sources, gathered
 from capsule_cli.tree import examples, noun
 from cpsl.errors import NotFound
 
@@ -23,45 +24,45 @@ StageOpt = Annotated[
     bool,
     typer.Option("--stage", help="Restart nothing: it counts for what is deployed from now on."),
 ]
-PairsArg = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="NAME[=VALUE]",
-        help="NAME, to be asked; NAME -, to read stdin; NAME=@FILE; NAME=VALUE. As many as you like.",
-        show_default=False,
-    ),
-]
-EnvFileOpt = Annotated[
-    list[str],
-    typer.Option("--env-file", metavar="FILE", help="All in a .env file (- for stdin); repeat it.", show_default=False),
-]
-FromEnvOpt = Annotated[
-    list[str],
-    typer.Option("--from-env", metavar="NAME", help="The environment variable NAME; repeat it.", show_default=False),
-]
-FromJsonOpt = Annotated[
-    str | None,
-    typer.Option("--from-json", metavar="FILE", help="All in a JSON object (- for stdin).", show_default=False),
-]
-RawOpt = Annotated[bool, typer.Option("--raw", help="Keep the line end at the end of a file or stdin.")]
+RawOpt = Annotated[bool, typer.Option("--raw", help="Keep the newline at the end of stdin or of a file.")]
+EmptyOpt = Annotated[bool, typer.Option("--allow-empty", help="Store an empty value too.")]
 
 
 @cli.command(
     epilog=examples(
         "capsule secret create OPENAI_API_KEY            (asks, hidden)",
         "capsule secret create TLS_KEY - < key.pem",
-        "capsule secret create TLS_KEY=@key.pem GITHUB_CLIENT_ID=abc",
+        "capsule secret create TLS_KEY=@key.pem          (@@ begins a value with an @)",
+        "capsule secret create GITHUB_CLIENT_ID=abc GITHUB_CLIENT_SECRET=def",
         "capsule secret create --env-file .env",
-        "capsule secret create --from-env OPENAI_API_KEY",
-        "capsule secret create OPENAI_API_KEY --force --stage    (a new one, from the next deploy on)",
+        "capsule secret create --from-env OPENAI_API_KEY --force --stage",
     )
 )
 def create(
-    pairs: PairsArg = [],  # noqa: B006  (typer reads the defaults, nobody changes them)
-    env_file: EnvFileOpt = [],  # noqa: B006
-    from_env: FromEnvOpt = [],  # noqa: B006
-    from_json: FromJsonOpt = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME[=VALUE]",
+            help="NAME=VALUE or NAME=@FILE, as many as you like; or one NAME, to be asked; or NAME -, to read stdin.",
+            show_default=False,
+        ),
+    ] = None,
+    env_file: Annotated[
+        Path | None,
+        typer.Option("--env-file", metavar="FILE", help="All of a .env file; - is stdin.", show_default=False),
+    ] = None,
+    from_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from-env", metavar="NAME", help="The variable of that name; may be repeated.", show_default=False
+        ),
+    ] = None,
+    from_json: Annotated[
+        Path | None,
+        typer.Option("--from-json", metavar="FILE", help="An object of names and values; - is stdin."),
+    ] = None,
     raw: RawOpt = False,
+    allow_empty: EmptyOpt = False,
     force: ForceOpt = False,
     stage: StageOpt = False,
     profile: ProfileOpt = None,
@@ -69,43 +70,46 @@ def create(
 ) -> None:
     """Store secrets: all of them, or none. Apps that name one restart with the new value, between two messages.
 
-    One that has this very value already is left as it is.
+    The very value that a secret has already is no conflict, and changes nothing.
     """
-    with connect(profile) as client:  # nobody is asked who is not logged in
-        values = collect(Sources(pairs, env_file, from_env, from_json, raw))
-        stored = client.secrets.create(values, overwrite=force, stage=stage)
-    _tell_stored(stored, values, stage=stage, json=json)
+    sources = Sources(pairs or (), env_file, from_env or (), from_json, raw, allow_empty)
+    with connect(profile) as client:
+        values = gathered(sources)
+        stored = client.secrets.create(values, overwrite=force, stage=stage, allow_empty=allow_empty)
+    _tell(stored, values, stage=stage, json=json)
 
 
-@cli.command(epilog=examples("capsule secret update OPENAI_API_KEY", "capsule secret update --env-file .env"))
+@cli.command(epilog=examples("capsule secret update OPENAI_API_KEY", "capsule secret update TLS_KEY - < key.pem"))
 def update(
-    pairs: PairsArg = [],  # noqa: B006
-    env_file: EnvFileOpt = [],  # noqa: B006
-    from_env: FromEnvOpt = [],  # noqa: B006
-    from_json: FromJsonOpt = None,
+    name: Annotated[str, typer.Argument(metavar="NAME[=VALUE]", help="As for create.", show_default=False)],
+    source: Annotated[str | None, typer.Argument(metavar="-", help="Read stdin.", show_default=False)] = None,
     raw: RawOpt = False,
+    allow_empty: EmptyOpt = False,
     stage: StageOpt = False,
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
-    """Give secrets that exist new values: all of them, or none."""
-    with connect(profile) as client:  # nobody is asked who is not logged in
-        values = collect(Sources(pairs, env_file, from_env, from_json, raw))
-        missing = values.keys() - {secret.name for secret in client.secrets.list()}
-        if missing:
-            names = ", ".join(sorted(missing))
-            raise NotFound(f"There is no secret {names}; nothing was stored", hint=f"capsule secret create {names}")
-        stored = client.secrets.create(values, overwrite=True, stage=stage)
-    _tell_stored(stored, values, stage=stage, json=json)
+    """Give a secret that exists another value."""
+    words = [name] if source is None else [name, source]
+    with connect(profile) as client:
+        known = {secret.name for secret in client.secrets.list()}
+        wanted = name.partition("=")[0].strip()
+        if wanted not in known:
+            # Without a = the word may be a value.
+            shown = f" {wanted}" if "=" in name else " of that name"
+            raise NotFound(f"There is no secret{shown}", code="secret_not_found", hint="capsule secret list")
+        values = gathered(Sources(words, raw=raw, allow_empty=allow_empty))
+        stored = client.secrets.create(values, overwrite=True, stage=stage, allow_empty=allow_empty)
+    _tell(stored, values, stage=stage, json=json)
 
 
-def _tell_stored(stored: SecretsStored, values: dict[str, str], *, stage: bool, json: str | None) -> None:
+def _tell(stored: SecretsStored, values: dict[str, str], *, stage: bool, json: str | None) -> None:
     if json:
         return output.print_json(stored, json)
     for secret in stored.secrets:
-        word = "stored" if secret.name in stored.changed else "unchanged"
-        count = len(values[secret.name])
-        output.done(f"Secret {secret.name} {word} ({count} character{'s'[: count != 1]}, digest {secret.digest})")
+        what = "unchanged" if secret.name in stored.unchanged else "stored"
+        length = len(values[secret.name].encode())
+        output.done(f"Secret {secret.name} {what} ({length} byte{'s'[: length != 1]}, digest {secret.digest})")
     for note in stored.notes:
         output.say(f"Note: {note}")
     _tell_restarts(stored.restarted)

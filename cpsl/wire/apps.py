@@ -171,6 +171,13 @@ class RolledBack(msgspec.Struct):
     url: str
 
 
+class Restarted(msgspec.Struct):
+    """The answer of ``POST /apps/{app}/restart``: the version that starts anew."""
+
+    app: str
+    version: int
+
+
 class Development(msgspec.Struct, frozen=True):
     """How ``capsule serve`` deploys: under the app's name for development, on the named channels and no other.
 

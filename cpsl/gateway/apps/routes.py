@@ -30,6 +30,7 @@ from cpsl.wire.apps import (
     LogLevel,
     LogPage,
     LogStream,
+    Restarted,
     Rollback,
     RolledBack,
     VersionList,
@@ -71,6 +72,12 @@ async def list_versions(app: str, request: GatewayRequest) -> VersionList:
 async def roll_back(app: str, data: Rollback, request: GatewayRequest) -> RolledBack:
     """Make an earlier version the live one, once it has come up. Turns in flight end in the version they began in."""
     return await request.gateway.rollbacks.roll_back(request.workspace_id, app, data.version)
+
+
+@post("/apps/{app:str}/restart", status_code=200)
+async def restart(app: str, request: GatewayRequest) -> Restarted:
+    """Start an app anew with the same version. Turns in flight end in the runtime they began in."""
+    return await request.gateway.restarts.of_app(request.workspace_id, app)
 
 
 @get("/apps/{app:str}/logs")
@@ -176,6 +183,7 @@ router = Router(
         delete_app,
         list_versions,
         roll_back,
+        restart,
         get_logs,
         get_build_log,
         check_deploy,
