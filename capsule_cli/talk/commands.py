@@ -141,7 +141,7 @@ class Commands:
 
 def _unknown(name: str) -> UsageError:
     close = get_close_matches(name, HELP, n=1, cutoff=0.5)
-    meant = f"Did you mean /{close[0]}?" if close else "See /help"
+    meant = f"Did you mean /{close[0]}?" if close else "See /help."
     return UsageError(f"No such command: /{name}", hint=f"{meant} To say it to the app: //{name}")
 
 

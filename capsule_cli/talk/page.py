@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Callable
 
 from rich.cells import cell_len, chop_cells
 
@@ -26,9 +27,10 @@ _LONGEST = 20_000  # characters that are shown before their block is finished
 
 
 class Page:
-    """Writes one answer on stdout. ``busy`` says that something is being made that does not show yet."""
+    """Writes one answer on stdout; ``clear`` is called before anything shows."""
 
-    def __init__(self) -> None:
+    def __init__(self, clear: Callable[[], None] = lambda: None) -> None:
+        self._clear = clear
         self._splitter = Splitter()
         self._draft: Draft | None = None
         self._before = ""  # the block above
@@ -51,6 +53,10 @@ class Page:
             self._set(block)
         sys.stdout.flush()
 
+    def _write(self, text: str) -> None:
+        self._clear()
+        sys.stdout.write(text)
+
     def _sketch(self) -> None:
         if self._splitter.size > _LONGEST or _WHOLE.match(self._splitter.head):
             return
@@ -58,7 +64,7 @@ class Page:
         mark, text = _sketchable(pending)
         if self._draft is None and _WORD.match(text):
             self._gap(pending)
-            self._draft = Draft(mark)
+            self._draft = Draft(mark, self._write)
         if self._draft is not None:
             self._draft.show(text)
 
@@ -66,7 +72,7 @@ class Page:
         lines = render(block, _columns())
         if self._draft is None and lines:
             self._gap(block)
-            sys.stdout.write("\n".join(lines) + "\n")
+            self._write("\n".join(lines) + "\n")
         elif self._draft is not None:
             self._draft.replace(lines, _sketchable(block)[1])
         if lines or self._draft is not None:
@@ -77,20 +83,21 @@ class Page:
         """A blank line between blocks, but not between the items of a tight list."""
         tight = _is_item(self._before) and _is_item(block) and not self._before.endswith("\n\n")
         if self._before and not tight:
-            sys.stdout.write("\n")
+            self._write("\n")
 
 
 class Draft:
     """The words of a block that is not finished, as lines on the screen; the cursor stands behind the last."""
 
-    def __init__(self, mark: str) -> None:
+    def __init__(self, mark: str, write: Callable[[str], None]) -> None:
+        self._write = write
         self._lines = [mark]
         self._indent = " " * cell_len(mark)
         self._space = ""
         self._taken = 0
         self._size = shutil.get_terminal_size()
         self._width = min(_columns(), TEXT_COLUMNS)
-        sys.stdout.write(mark)
+        self._write(mark)
 
     def show(self, text: str) -> None:
         """Write the words of ``text``, the whole block so far, that are complete and not written yet."""
@@ -107,7 +114,7 @@ class Draft:
             self._redraw(lines)
         else:
             self.show(text + "\n")
-        sys.stdout.write("\n")
+        self._write("\n")
 
     def _word(self, word: str) -> None:
         room = self._width - len(self._indent)
@@ -118,10 +125,10 @@ class Draft:
         begun = len(self._lines[-1]) > len(self._indent)
         line = self._lines[-1] + (self._space if begun else "")
         if begun and cell_len(line + word) > self._width:
-            sys.stdout.write(f"\n{self._indent}{word}")
+            self._write(f"\n{self._indent}{word}")
             self._lines.append(self._indent + word)
         else:
-            sys.stdout.write((self._space if begun else "") + word)
+            self._write((self._space if begun else "") + word)
             self._lines[-1] = line + word
         self._space = ""
 
@@ -133,16 +140,16 @@ class Draft:
             same += 1
         last = len(self._lines) - 1
         if same == last and lines[same:] and lines[same].startswith(self._lines[last]):
-            sys.stdout.write(lines[same][len(self._lines[last]) :])
+            self._write(lines[same][len(self._lines[last]) :])
             same += 1
         if same > last:
-            sys.stdout.write("".join(f"\n{line}" for line in lines[same:]))
+            self._write("".join(f"\n{line}" for line in lines[same:]))
         else:
             self._redraw_from(same, lines)
 
     def _redraw_from(self, first: int, lines: list[str]) -> None:
         up = len(self._lines) - 1 - first
-        sys.stdout.write("\r" + (f"\x1b[{up}A" if up else "") + "\x1b[J" + "\n".join(lines[first:]))
+        self._write("\r" + (f"\x1b[{up}A" if up else "") + "\x1b[J" + "\n".join(lines[first:]))
 
 
 def _sketchable(block: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from capsule_cli import output
@@ -17,7 +17,7 @@ _CLOSED = {
     "declined": "Declined.",
     "expired": "It took too long: the request has expired.",
 }
-_WORKING = "Thinking"
+_WORKING, _WRITING = "Thinking", "Writing"
 
 
 class Paper(Protocol):
@@ -37,12 +37,14 @@ class Paper(Protocol):
 class Plain:
     """The answer as it is, piece by piece. On a terminal without what would steer it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clear: Callable[[], None]) -> None:
+        self._clear = clear
         self._is_terminal = sys.stdout.isatty()
         self.busy = True
 
     def feed(self, text: str) -> None:
         """Write a piece of the answer."""
+        self._clear()
         sys.stdout.write(safe(text) if self._is_terminal else text)
         sys.stdout.flush()
         self.busy = text.endswith("\n")
@@ -74,17 +76,17 @@ class Screen:
         self._markdown = markdown and shows_markdown()
         self._stream = stream
         self._held: list[str] = []
+        self._spinner = Spinner()
         self._paper = self._new_paper()
         self._written = False  # a reply is above
-        self._spinner = Spinner()
         self._news = _WORKING
 
     def _new_paper(self) -> Paper:
         if not self._markdown:
-            return Plain()
+            return Plain(self._spinner.hide)
         from capsule_cli.talk.page import Page
 
-        return Page()
+        return Page(self._spinner.hide)
 
     def begin(self) -> None:
         """The message is sent: show a sign of life until something comes."""
@@ -95,7 +97,7 @@ class Screen:
         """A piece of the answer. A ``separator`` stands between two replies."""
         if self._silent or not piece:
             return
-        self._news = _WORKING
+        self._news = _WRITING
         if self._markdown and separator:
             piece, self._written = "", True
         if self._stream:
@@ -113,9 +115,9 @@ class Screen:
     def _write(self, piece: str) -> None:
         if not piece:
             return
-        self._spinner.hide()
         if self._written:
             self._written = False
+            self._spinner.hide()
             sys.stdout.write("\n")
         self._paper.feed(piece)
         if self._paper.busy:

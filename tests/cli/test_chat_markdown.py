@@ -67,6 +67,12 @@ def test_what_is_typed_looks_like_what_comes_at_once(terminal_of: Open, columns:
     assert "Thinking" not in "\n".join(typed)
 
 
+def test_code_that_takes_a_while_is_announced(terminal_of: Open) -> None:
+    screen = shown(terminal_of, "```py\n" + "value = 1\n" * 150 + "```\nend")
+    assert "Writing" in screen.screen
+    assert [line for line in screen.lines if line and line != " value = 1"] == ["end"]
+
+
 def test_plain_words_are_never_drawn_twice(terminal_of: Open) -> None:
     screen = shown(terminal_of, "one two three four five six seven eight nine ten\n\n- eleven\n- twelve and more")
     for word in ("one", "ten", "eleven", "twelve", "more"):
