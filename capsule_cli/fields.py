@@ -63,13 +63,16 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "login": ("profile", "gateway_url", "account", "workspace", "token_kept_in"),
     "logout": ("logged_out", "revoked"),
     "logs": f"{_APPS}LogLine",
+    "open": ("app", "url"),
     "quickstart": ("app", "version", "url", "text", "session_id", "request_id", "replies"),
     "secret create": f"{_RESOURCES}SecretsStored",
     "secret delete": ("name", "deleted", "restarted"),
+    "secret update": f"{_RESOURCES}SecretsStored",
     "secret list": f"{_RESOURCES}Secret",
     "skill": ("words", "section", "help", "arguments", "options", "examples", "fields"),
     "serve": ("event", "app", "version", "url", "seconds", "error"),
     "status": _STATUS,
+    "wait": f"{_APPS}App",
 }
 
 

@@ -21,9 +21,9 @@ _capsule() {
         fi
     done
     case $words in
-        "") _capsule_words "quickstart create serve deploy chat logs app secret fs channel login logout status auth doctor gateway completion skill help --help --version --profile --no-input --no-color" ;;
+        "") _capsule_words "quickstart create serve deploy chat logs open wait app secret fs channel login logout status auth doctor gateway completion skill help --help --version --profile --no-input --no-color" ;;
         app) _capsule_words "list get versions rollback delete --help" ;;
-        secret) _capsule_words "create list delete --help" ;;
+        secret) _capsule_words "create update list delete --help" ;;
         fs) _capsule_words "create list delete show ls upload download cat mkdir mv rm --help" ;;
         channel) _capsule_words "create list info delete --help" ;;
         auth) _capsule_words "token login logout status --help" ;;
@@ -65,10 +65,25 @@ _capsule() {
             fi ;;
         "logs"|"logs "*)
             case $prev in
-                --lines|-n|--since|--session|--turn|--version|--level|--stream) return ;;
+                --lines|-n|--since|--until|--search|--session|--turn|--version|--level|--stream) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--follow -f --lines -n --since --session --turn --version --level --stream --build --profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--follow -f --lines -n --since --until --search --session --turn --version --level --stream --build --profile --json --help"
+            else _capsule_names apps
+            fi ;;
+        "open"|"open "*)
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--print --profile --json --help"
+            else _capsule_names apps
+            fi ;;
+        "wait"|"wait "*)
+            case $prev in
+                --for|--timeout) return ;;
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--for --timeout --profile --json --help"
             else _capsule_names apps
             fi ;;
         "app list")
@@ -107,9 +122,17 @@ _capsule() {
             fi ;;
         "secret create")
             case $prev in
+                --from-env) return ;;
+                --env-file|--from-json) _capsule_files; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--force --stage --profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--env-file --from-env --from-json --raw --allow-empty --force --stage --profile --json --help"
+            fi ;;
+        "secret update")
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--raw --allow-empty --stage --profile --json --help"
             fi ;;
         "secret list")
             case $prev in

@@ -34,6 +34,7 @@ def _option(help: str, metavar: str, *names: str) -> Any:
         "capsule logs hello",
         "capsule logs hello -f --level warning",
         "capsule logs hello --since 2h --session ses_01k9",
+        "capsule logs hello --search timeout --since 1d --until 2h",
         "capsule logs hello -n 500 --json",
         "capsule logs hello --build",
     )
@@ -48,6 +49,8 @@ def logs(
         ),
     ] = None,
     since: Annotated[str | None, _option("Not older than 30s, 10m, 2h, 1d, or a time.", "TIME", "--since")] = None,
+    until: Annotated[str | None, _option("Older than 30s, 10m, 2h, 1d, or a time.", "TIME", "--until")] = None,
+    search: Annotated[str | None, _option("Only with this text, in capitals or not.", "TEXT", "--search")] = None,
     session: Annotated[str | None, _option("Only of this conversation.", "ID", "--session")] = None,
     turn: Annotated[str | None, _option("Only of this turn.", "ID", "--turn")] = None,
     version: Annotated[str | None, _option("Only of this version, like v3.", "VERSION", "--version")] = None,
@@ -60,7 +63,9 @@ def logs(
     """Show the last lines that an app logged. With --json: one object a line."""
     number = None if version is None else version_number(version)
     wanted = LogFilter(
-        since=None if since is None else _moment(since),
+        since=None if since is None else _moment("since", since),
+        until=None if until is None else _moment("until", until),
+        search=search,
         session=session,
         turn=turn,
         version=number,
@@ -76,7 +81,10 @@ def logs(
             with closing(client.apps.follow_logs(app, count, wanted)) as live:
                 _print(live, json=json)
         else:
-            _print(client.apps.logs(app, count, wanted=wanted), json=json)
+            found = client.apps.logs(app, count, wanted=wanted)
+            _print(found, json=json)
+            if not found:
+                output.whisper(f"Nothing in the log of {app}" + (" that fits." if wanted != LogFilter() else " yet."))
 
 
 def _print_build(client: Client, app: str, number: int | None, *, json: str | None) -> None:
@@ -97,7 +105,7 @@ def _print(lines: Iterable[LogLine], *, json: str | None) -> None:
             output.data(loglines.shown(line))
 
 
-def _moment(text: str) -> float:
+def _moment(what: str, text: str) -> float:
     """Seconds since the epoch for ``10m`` (ago) or an ISO 8601 time, which is local unless it says otherwise."""
     import time
     from datetime import datetime
@@ -109,7 +117,7 @@ def _moment(text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
         raise UsageError(
-            f"--since does not understand {text!r}", hint="Like 30s, 10m, 2h, 1d or 2026-01-31T12:00"
+            f"--{what} does not understand {text!r}", hint="Like 30s, 10m, 2h, 1d or 2026-01-31T12:00"
         ) from None
 
 

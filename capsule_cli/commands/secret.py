@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capsule_cli import ask, output
+from capsule_cli import output
 from capsule_cli.connect import connect
-from capsule_cli.errors import UsageError
 from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietOpt
 from capsule_cli.output import Output
+from capsule_cli.secret_values import Sources, gathered
 from capsule_cli.tree import examples, noun
+from cpsl.errors import NotFound
+
+if TYPE_CHECKING:
+    from cpsl.wire.resources import SecretsStored
 
 cli = noun("Secrets that apps read as environment variables. Their values are never shown again.")
 
@@ -20,40 +24,92 @@ StageOpt = Annotated[
     bool,
     typer.Option("--stage", help="Restart nothing: it counts for what is deployed from now on."),
 ]
-_WAYS = 'Pipe it: printf %s "$VALUE" | capsule secret create {name} -   or give {name}=VALUE.'
+RawOpt = Annotated[bool, typer.Option("--raw", help="Keep the newline at the end of stdin or of a file.")]
+EmptyOpt = Annotated[bool, typer.Option("--allow-empty", help="Store an empty value too.")]
 
 
 @cli.command(
     epilog=examples(
         "capsule secret create OPENAI_API_KEY            (asks, hidden)",
         "capsule secret create TLS_KEY - < key.pem",
+        "capsule secret create TLS_KEY=@key.pem          (@@ begins a value with an @)",
         "capsule secret create GITHUB_CLIENT_ID=abc GITHUB_CLIENT_SECRET=def",
-        "capsule secret create OPENAI_API_KEY --force --stage    (a new one, from the next deploy on)",
+        "capsule secret create --env-file .env",
+        "capsule secret create --from-env OPENAI_API_KEY --force --stage",
     )
 )
 def create(
     pairs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="NAME[=VALUE]",
-            help="NAME=VALUE, as many as you like; or one NAME, to be asked; or NAME -, to read stdin.",
+            help="NAME=VALUE or NAME=@FILE, as many as you like; or one NAME, to be asked; or NAME -, to read stdin.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    env_file: Annotated[
+        Path | None,
+        typer.Option("--env-file", metavar="FILE", help="All of a .env file; - is stdin.", show_default=False),
+    ] = None,
+    from_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from-env", metavar="NAME", help="The variable of that name; may be repeated.", show_default=False
+        ),
+    ] = None,
+    from_json: Annotated[
+        Path | None,
+        typer.Option("--from-json", metavar="FILE", help="An object of names and values; - is stdin."),
+    ] = None,
+    raw: RawOpt = False,
+    allow_empty: EmptyOpt = False,
     force: ForceOpt = False,
     stage: StageOpt = False,
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
-    """Store secrets: all of them, or none. Apps that name one restart with the new value, between two messages."""
-    given = _given(pairs)
+    """Store secrets: all of them, or none. Apps that name one restart with the new value, between two messages.
+
+    The very value that a secret has already is no conflict, and changes nothing.
+    """
+    sources = Sources(pairs or (), env_file, from_env or (), from_json, raw, allow_empty)
     with connect(profile) as client:
-        values = given or _usable({pairs[0]: _asked(pairs[0])})
-        stored = client.secrets.create(values, overwrite=force, stage=stage)
+        values = gathered(sources)
+        stored = client.secrets.create(values, overwrite=force, stage=stage, allow_empty=allow_empty)
+    _tell(stored, values, stage=stage, json=json)
+
+
+@cli.command(epilog=examples("capsule secret update OPENAI_API_KEY", "capsule secret update TLS_KEY - < key.pem"))
+def update(
+    name: Annotated[str, typer.Argument(metavar="NAME[=VALUE]", help="As for create.", show_default=False)],
+    source: Annotated[str | None, typer.Argument(metavar="-", help="Read stdin.", show_default=False)] = None,
+    raw: RawOpt = False,
+    allow_empty: EmptyOpt = False,
+    stage: StageOpt = False,
+    profile: ProfileOpt = None,
+    json: JsonOpt = None,
+) -> None:
+    """Give a secret that exists another value."""
+    words = [name] if source is None else [name, source]
+    with connect(profile) as client:
+        known = {secret.name for secret in client.secrets.list()}
+        wanted = name.partition("=")[0].strip()
+        if wanted not in known:
+            # Without a = the word may be a value.
+            shown = f" {wanted}" if "=" in name else " of that name"
+            raise NotFound(f"There is no secret{shown}", code="secret_not_found", hint="capsule secret list")
+        values = gathered(Sources(words, raw=raw, allow_empty=allow_empty))
+        stored = client.secrets.create(values, overwrite=True, stage=stage, allow_empty=allow_empty)
+    _tell(stored, values, stage=stage, json=json)
+
+
+def _tell(stored: SecretsStored, values: dict[str, str], *, stage: bool, json: str | None) -> None:
     if json:
         return output.print_json(stored, json)
     for secret in stored.secrets:
-        output.done(f"Secret {secret.name} stored (digest {secret.digest})")
+        what = "unchanged" if secret.name in stored.unchanged else "stored"
+        length = len(values[secret.name].encode())
+        output.done(f"Secret {secret.name} {what} ({length} byte{'s'[: length != 1]}, digest {secret.digest})")
     for note in stored.notes:
         output.say(f"Note: {note}")
     _tell_restarts(stored.restarted)
@@ -99,61 +155,3 @@ def delete(
 def _tell_restarts(apps: list[str]) -> None:
     if apps:
         output.say(f"Restarting: {', '.join(apps)}")
-
-
-def _given(pairs: list[str]) -> dict[str, str]:
-    """The secrets that the command line and stdin give; none if there is one that has to be asked for."""
-    if len(pairs) == 2 and pairs[1] == "-":
-        return _usable({_checked(pairs[0]): _from_stdin()})
-    if len(pairs) == 1 and "=" not in pairs[0]:
-        name = _checked(pairs[0])
-        ask.need_terminal(f"Asking for the value of {name}", _WAYS.format(name=name))
-        return {}
-    return _usable(_from_arguments(pairs))
-
-
-def _from_arguments(pairs: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for number, pair in enumerate(pairs, start=1):
-        name, equals, value = pair.partition("=")
-        if not equals:
-            # What stands there may be a value: it is not repeated.
-            raise UsageError(f"Argument {number} is not NAME=VALUE", hint="Quote values that contain blanks.")
-        if _checked(name.strip()) in found:
-            raise UsageError(f"{name.strip()} is given twice")
-        found[name.strip()] = value
-    output.whisper("Note: values given as arguments stay in your shell's history and are seen by `ps`.")
-    return found
-
-
-def _checked(name: str) -> str:
-    from cpsl.wire.names import check_secret_name
-
-    return check_secret_name(name)
-
-
-def _asked(name: str) -> str:
-    try:
-        return ask.hidden(f"Value of {name} (hidden): ")
-    except EOFError:
-        raise UsageError("No value was given; nothing was stored") from None
-
-
-def _from_stdin() -> str:
-    if sys.stdin.isatty():
-        raise UsageError("stdin is a terminal", hint="Leave out the '-' to be asked, or pipe the value in.")
-    raw = sys.stdin.buffer.read()
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        raise UsageError("The value on stdin is not UTF-8 text") from None
-    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-
-
-def _usable(values: dict[str, str]) -> dict[str, str]:
-    for name, value in values.items():
-        if not value:
-            raise UsageError(f"The value of {name} is empty; nothing was stored", code="empty_secret")
-        if "\0" in value:
-            raise UsageError(f"The value of {name} contains a NUL byte, which no environment variable can hold")
-    return values

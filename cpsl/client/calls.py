@@ -141,6 +141,11 @@ def rollback(name_or_id: str, version: int | None) -> Call[apps.RolledBack]:
     return _post(f"/apps/{segment(name_or_id)}/rollback", apps.Rollback(version), apps.RolledBack)
 
 
+def restart(name_or_id: str) -> Call[apps.Restarted]:
+    """Start an app anew. To repeat it does no harm."""
+    return _post(f"/apps/{segment(name_or_id)}/restart", {}, apps.Restarted, repeatable=True)
+
+
 def logs(name_or_id: str, limit: int, after: int | None, wanted: apps.LogFilter) -> Call[apps.LogPage]:
     """Lines of an app's log."""
     query = {"limit": str(limit)} | ({} if after is None else {"after": str(after)}) | log_query(wanted)
@@ -172,9 +177,11 @@ def secrets() -> Call[resources.SecretList]:
     return _get("/secrets", resources.SecretList)
 
 
-def create_secrets(values: Mapping[str, str], overwrite: bool, stage: bool) -> Call[resources.SecretsStored]:
+def create_secrets(
+    values: Mapping[str, str], overwrite: bool, stage: bool, allow_empty: bool = False
+) -> Call[resources.SecretsStored]:
     """Store all of them or none. With ``overwrite`` it may be repeated."""
-    wanted = resources.SecretsCreate(dict(values), overwrite, stage)
+    wanted = resources.SecretsCreate(dict(values), overwrite, stage, allow_empty)
     return _post("/secrets", wanted, resources.SecretsStored, repeatable=overwrite)
 
 

@@ -34,13 +34,13 @@ class Secrets(_Noun):
         return self._driver.run(flows.call(self._gateway, calls.secrets())).secrets
 
     def create(
-        self, secrets: Mapping[str, str], overwrite: bool = False, stage: bool = False
+        self, secrets: Mapping[str, str], overwrite: bool = False, stage: bool = False, allow_empty: bool = False
     ) -> resources.SecretsStored:
         """Store all of them, or none. Raises Conflict (``secret_exists``) unless ``overwrite``.
 
         Apps that name one restart with the new value; with ``stage`` it is for what is deployed from now on.
         """
-        wanted = calls.create_secrets(secrets, overwrite, stage)
+        wanted = calls.create_secrets(secrets, overwrite, stage, allow_empty)
         return self._driver.run(flows.call(self._gateway, wanted))
 
     def delete(self, name: str, stage: bool = False) -> resources.SecretDeleted:
@@ -153,6 +153,10 @@ class Apps(_Noun):
         Raises NotFound (``version_not_found``), Conflict (``already_live``), DeployFailed when it does not come up.
         """
         return self._driver.run(flows.call(self._gateway, calls.rollback(app, version)))
+
+    def restart(self, app: str) -> apps.Restarted:
+        """Start an app anew with the same version. Turns in flight end where they began. Raises NotFound."""
+        return self._driver.run(flows.call(self._gateway, calls.restart(app)))
 
     def logs(
         self, app: str, limit: int = 100, after: int | None = None, wanted: apps.LogFilter = apps.EVERY_LINE

@@ -171,6 +171,13 @@ class RolledBack(msgspec.Struct):
     url: str
 
 
+class Restarted(msgspec.Struct):
+    """The answer of ``POST /apps/{app}/restart``: the version that starts anew."""
+
+    app: str
+    version: int
+
+
 class Development(msgspec.Struct, frozen=True):
     """How ``capsule serve`` deploys: under the app's name for development, on the named channels and no other.
 
@@ -245,7 +252,8 @@ LOG_STREAMS: tuple[LogStream, ...] = get_args(LogStream)
 class LogFilter(msgspec.Struct, omit_defaults=True, frozen=True):
     """Which lines of an app's log are wanted: those that fit all of what is given.
 
-    ``since`` in seconds since the epoch; ``level`` is the least urgent one; ``turn`` is a turn's id (``request_id``).
+    ``since`` and ``until`` in seconds since the epoch; ``level`` is the least urgent one; ``turn`` is a turn's id
+    (``request_id``); ``search`` is text that the message has, in capitals or not.
     """
 
     since: float | None = None
@@ -254,6 +262,8 @@ class LogFilter(msgspec.Struct, omit_defaults=True, frozen=True):
     version: int | None = None
     level: LogLevel | None = None
     stream: LogStream | None = None
+    until: float | None = None
+    search: str | None = None
 
 
 EVERY_LINE = LogFilter()

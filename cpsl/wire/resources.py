@@ -9,11 +9,13 @@ class SecretsCreate(msgspec.Struct, omit_defaults=True):
     """``POST /secrets``: all of them are stored, or none. ``overwrite`` replaces those that exist.
 
     Apps that name one of them restart, but with ``stage``: then the new values are for what is deployed from now on.
+    An empty value is refused, but with ``allow_empty``.
     """
 
     secrets: dict[str, str]
     overwrite: bool = False
     stage: bool = False
+    allow_empty: bool = False
 
     def __repr__(self) -> str:
         return f"SecretsCreate(secrets={{{', '.join(f'{name}: [secure]' for name in self.secrets)}}})"
@@ -41,11 +43,15 @@ class SecretList(msgspec.Struct):
 
 
 class SecretsStored(msgspec.Struct, omit_defaults=True):
-    """The answer of ``POST /secrets``. ``restarted``: apps that get the new values now; ``notes`` are for people."""
+    """The answer of ``POST /secrets``. ``restarted``: apps that get the new values now; ``notes`` are for people.
+
+    ``unchanged``: names of those that had the very value already.
+    """
 
     secrets: list[Secret]
     restarted: list[str] = []
     notes: list[str] = []
+    unchanged: list[str] = []
 
 
 class SecretDeleted(msgspec.Struct, omit_defaults=True):

@@ -20,16 +20,19 @@ class Done(NamedTuple):
     err: str
 
 
-def run(arguments: Sequence[str], env: Mapping[str, str], folder: str = "/") -> Done:
-    """Run the command line as the ``capsule`` program does, with nothing on stdin."""
+def run(arguments: Sequence[str], env: Mapping[str, str], folder: str = "/", stdin: str = "") -> Done:
+    """Run the command line as the ``capsule`` program does, with ``stdin`` as a file."""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as out,
         tempfile.TemporaryFile("w+", encoding="utf-8") as err,
-        open(os.devnull) as nothing,
+        tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as given,
         _in_place_of(dict(env), folder),
     ):
+        given.write(stdin)
+        given.flush()
+        given.seek(0)
         before = sys.argv, sys.stdin, sys.stdout, sys.stderr
-        sys.argv, sys.stdin, sys.stdout, sys.stderr = ["capsule", *arguments], nothing, out, err
+        sys.argv, sys.stdin, sys.stdout, sys.stderr = ["capsule", *arguments], given, out, err
         try:
             code = main()
         finally:

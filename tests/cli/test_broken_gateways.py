@@ -47,10 +47,13 @@ ARGUMENTS: dict[str, list[str]] = {
     "fs show": ["x"],
     "fs upload": ["{file}", "x:/a"],
     "logs": ["x"],
+    "open": ["x"],
     "secret create": ["A=1"],
     "secret delete": ["A"],
     "secret list": [],
+    "secret update": ["A=1"],
     "status": [],
+    "wait": ["x", "--timeout", "0"],
 }
 # They do not use the token of a profile, or find a way around a gateway that is away.
 ELSEWHERE = {"auth login", "auth logout", "auth token", "doctor", "login", "logout", "serve"}

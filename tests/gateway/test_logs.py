@@ -160,6 +160,7 @@ def test_a_page_of_what_is_wanted(bench: GatewayProcess) -> None:
         assert found(level="error", session=first.session_id) == ["mine: bad"]
         assert found(stream="stderr", turn=first.request_id) == ["err", "mine: careful now", "mine: bad"]
         assert found(version=1, turn=other.request_id) == ["of another"]
+        assert found(search="NEVER SAID") == found(search="100%_") == found(until=before) == []
         assert found(version=2) == found(since=time.time() + 60) == found(turn="trn_nobodys") == []
         everything = client.apps.logs("workbench", wanted=LogFilter(since=before))
         assert len(everything) == 10

@@ -122,7 +122,9 @@ def _conditions(wanted: LogFilter) -> list[ColumnElement[bool]]:
     return [
         *(column == value for column, value in equal.items() if value is not None),
         *([columns.created_at >= wanted.since] if wanted.since is not None else []),
+        *([columns.created_at < wanted.until] if wanted.until is not None else []),
         *([columns.level.not_in(less_urgent)] if less_urgent else []),
+        *([columns.message.icontains(storable(wanted.search), autoescape=True)] if wanted.search else []),
     ]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from cpsl.engine.protocol import Engine
+from cpsl.errors import Conflict
 from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import Apps, VersionRef, named_secrets
 from cpsl.gateway.secrets.service import Secrets
+from cpsl.wire.apps import Restarted
 
 
 class Restarts:
@@ -23,6 +25,15 @@ class Restarts:
         for ref, changed in users:
             await self._restart(ref, changed)
         return [ref.app for ref, _ in users]
+
+    async def of_app(self, workspace_id: str, name: str) -> Restarted:
+        """Restart an app because somebody asked. Raises NotFound, Conflict when nothing of it is live."""
+        ref = await self._apps.live(workspace_id, name)
+        if not ref.version_id:
+            raise Conflict(f"nothing of {ref.app} is live", code="not_live", hint="capsule deploy FILE.py:SYMBOL")
+        await self._engine.drain([ref.version_id])
+        self._app_logs.system(ref.place(), "Restarting: somebody asked for it")
+        return Restarted(ref.app, ref.number)
 
     async def if_changed(self, ref: VersionRef, since: float) -> None:
         """Restart a version that went live just now, if a secret changed since it was imported.

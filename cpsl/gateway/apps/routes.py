@@ -30,6 +30,7 @@ from cpsl.wire.apps import (
     LogLevel,
     LogPage,
     LogStream,
+    Restarted,
     Rollback,
     RolledBack,
     VersionList,
@@ -73,6 +74,12 @@ async def roll_back(app: str, data: Rollback, request: GatewayRequest) -> Rolled
     return await request.gateway.rollbacks.roll_back(request.workspace_id, app, data.version)
 
 
+@post("/apps/{app:str}/restart", status_code=200)
+async def restart(app: str, request: GatewayRequest) -> Restarted:
+    """Start an app anew with the same version. Turns in flight end in the runtime they began in."""
+    return await request.gateway.restarts.of_app(request.workspace_id, app)
+
+
 @get("/apps/{app:str}/logs")
 async def get_logs(
     app: str,
@@ -86,13 +93,15 @@ async def get_logs(
     version: int | None = None,
     level: LogLevel | None = None,
     stream: LogStream | None = None,
+    until: float | None = None,
+    search: str | None = None,
 ) -> Response[LogPage] | Stream:
     """The last lines of an app's log; with ``follow``, then those that come, as server-sent events.
 
     All that is given must fit: ``since`` (seconds since the epoch), ``level`` (the least urgent one), and so on.
     """
     found = await request.gateway.apps.get(request.workspace_id, app)
-    wanted = LogFilter(since, session, turn, version, level, stream)
+    wanted = LogFilter(since, session, turn, version, level, stream, until, search)
     if follow:
         return sse.stream(_follow(request.gateway, found.id, limit, after, wanted))
     return Response(LogPage(await request.gateway.app_logs.page(found.id, limit, after, wanted)))
@@ -174,6 +183,7 @@ router = Router(
         delete_app,
         list_versions,
         roll_back,
+        restart,
         get_logs,
         get_build_log,
         check_deploy,

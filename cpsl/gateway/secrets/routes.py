@@ -20,7 +20,8 @@ async def create_secrets(data: SecretsCreate, request: GatewayRequest) -> Secret
     """Store several at once: all or none. Apps that name one restart, unless the new values are staged."""
     stored, changed = await request.gateway.secrets.create(request.actor, data)
     restarted = [] if data.stage else await request.gateway.restarts.of_secrets(request.workspace_id, changed)
-    return SecretsStored(await _with_users(request, stored), restarted, _notes(data))
+    unchanged = [secret.name for secret in stored if secret.name not in changed]
+    return SecretsStored(await _with_users(request, stored), restarted, _notes(data), unchanged)
 
 
 @delete("/{name:str}", status_code=200)

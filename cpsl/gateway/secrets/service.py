@@ -43,7 +43,7 @@ class Secrets:
         if not 1 <= len(wanted.secrets) <= MAX_AT_ONCE:
             raise InvalidRequest(f"between 1 and {MAX_AT_ONCE} secrets are stored at once, not {len(wanted.secrets)}")
         for name, value in wanted.secrets.items():
-            check_value(check_secret_name(name), value)
+            check_value(check_secret_name(name), value, allow_empty=wanted.allow_empty)
         return await self._db.write(lambda connection: self._store(connection, actor.workspace_id, wanted))
 
     async def delete(self, actor: Actor, name: str) -> None:
@@ -107,9 +107,9 @@ def secret_not_found(name: str) -> NotFound:
     )
 
 
-def check_value(name: str, value: str) -> None:
+def check_value(name: str, value: str, *, allow_empty: bool = False) -> None:
     """Refuse what cannot be an environment variable. Raises InvalidRequest, TooLarge."""
-    if not value:
+    if not value and not allow_empty:
         raise InvalidRequest(f"the value of {name} is empty", code="empty_secret", hint=f"Give it: {name}=VALUE")
     if "\0" in value:
         raise InvalidRequest(f"the value of {name} has a NUL byte", code="invalid_secret_value")
