@@ -19,7 +19,7 @@ from capsule_cli.talk.markdown import TEXT_COLUMNS, render
 from capsule_cli.talk.safe import safe
 
 _ITEM = re.compile(r"[ ]{0,3}(?:[-*+]|(\d{1,9})[.)])[ \t]+")
-_STRUCTURE = re.compile(r"\s*(?:```|~~~|\||>|=|(?:[-*+]|\d{1,9}[.)])(?:\s|$)|$)")
+_STRUCTURE = re.compile(r"\s*(?:```|~~~|\||>|=|#{1,6}(?:\s|$)|(?:[-*+]|\d{1,9}[.)])(?:\s|$)|$)")
 _WHOLE = re.compile(r"[ ]{0,3}(?:``|~~|\||>|#|=|\[)|    |\t|[ ]{0,3}(?:[-*_+ ]*|\d{1,9}[.)]?)$")
 _WIDE = "\u1100-\U0010ffff"  # may be broken behind any character
 _WORD = re.compile(rf"\s+|[{_WIDE}]|[^\s{_WIDE}]+(?=[\s{_WIDE}])")
@@ -150,6 +150,8 @@ class Draft:
     def _redraw_from(self, first: int, lines: list[str]) -> None:
         up = len(self._lines) - 1 - first
         self._write("\r" + (f"\x1b[{up}A" if up else "") + "\x1b[J" + "\n".join(lines[first:]))
+        if lines and not lines[first:]:
+            self._write("\x1b[A")  # the last line of the block is the one above
 
 
 def _sketchable(block: str) -> tuple[str, str]:

@@ -188,3 +188,13 @@ def test_the_screen_does_not_depend_on_the_pieces(text: str, places: list[int], 
         at_once = drawn([text], columns)
         assert drawn(cut(text, places), columns) == at_once
         assert drawn(list(text), columns) == at_once
+
+
+def test_fewer_lines_than_were_sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("LINES", "200")
+    monkeypatch.setenv("TERM_PROGRAM", "WezTerm")
+    monkeypatch.delenv("TMUX", raising=False)
+    text = "one two three four [](https://example.com/much-longer) \n\nend"
+    assert drawn(list(text), 20) == drawn([text], 20)
+    assert drawn([text], 20)[:3] == ["one two three four", "", "end"]
