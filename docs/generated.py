@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from capsule_cli import reference
 from capsule_cli.completion import bash, fish, zsh
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 def files() -> dict[str, str]:
     """All generated files, by their names below the top of the project."""
     return {
+        "docs/README.md": index(),
         "docs/cli.md": cli(),
         "docs/settings.md": settings(),
         "docs/errors.md": error_codes(),
@@ -29,6 +31,18 @@ def files() -> dict[str, str]:
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def index() -> str:
+    """All pages, each by its heading. A page written by hand is found as it is there."""
+    made = {"cli.md": "Commands", "errors.md": "Errors", "settings.md": "Settings"}
+    written = {path.name: _heading(path) for path in (ROOT / "docs").glob("*.md") if path.name != "README.md"}
+    rows = [f"- [{heading}]({name})" for name, heading in sorted((written | made).items())]
+    return "\n".join(["# Documentation\n", "Made by `python -m docs`, as are some of the pages.\n", *rows, ""])
+
+
+def _heading(path: Path) -> str:
+    return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 # --- commands -----------------------------------------------------------------------------------------------------
@@ -103,9 +117,7 @@ def error_codes() -> str:
         )
         for kind in _kinds(errors.CapsuleError)
     ]
-    codes = [
-        (f"`{code}`", ", ".join(f"`{kind}`" for kind in sorted(names))) for code, names in sorted(_codes().items())
-    ]
+    codes = [_code(code, raised) for code, raised in sorted(_codes().items())]
     return "\n".join(
         [
             "# Errors\n",
@@ -116,8 +128,8 @@ def error_codes() -> str:
             "## Classes\n",
             _table(("class", "code", "status", "exit", ""), kinds),
             "\n## Codes\n",
-            "The code tells apart what a class has in common.\n",
-            _table(("code", "class"), codes),
+            "The code tells apart what a class has in common. `…` stands for a name, a number or a reason.\n",
+            _table(("code", "class", "status", "exit", "for example", "what to do"), codes),
             "",
         ]
     )
@@ -134,18 +146,55 @@ def _meaning(kind: type[errors.CapsuleError]) -> str:
     return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
 
 
-def _codes() -> dict[str, set[str]]:
-    """Every ``code=`` that is given to an error of ours in the source, with the classes that carry it."""
-    known = {kind.__name__ for kind in _kinds(errors.CapsuleError)}
-    found: dict[str, set[str]] = {}
+class Raised(NamedTuple):
+    """One place in the source that makes an error with a code: ``hint`` and ``message`` as far as they are literal."""
+
+    kind: type[errors.CapsuleError]
+    status: int
+    message: str
+    hint: str
+
+
+def _code(code: str, raised: list[Raised]) -> tuple[str, ...]:
+    kinds = sorted({each.kind for each in raised}, key=lambda kind: kind.__name__)
+    return (
+        f"`{code}`",
+        ", ".join(f"`{kind.__name__}`" for kind in kinds),
+        ", ".join(map(str, sorted({each.status for each in raised}))),
+        ", ".join(map(str, sorted({exit_code(kind("x")) for kind in kinds}))),
+        next((each.message for each in raised if each.message), _meaning(kinds[0])),
+        next((each.hint for each in raised if each.hint), ""),
+    )
+
+
+def _codes() -> dict[str, list[Raised]]:
+    """Every ``code=`` that is given to an error of ours in the source, with all places where it is."""
+    known = {kind.__name__: kind for kind in _kinds(errors.CapsuleError)}
+    found: dict[str, list[Raised]] = {}
     for path in sorted([*(ROOT / "cpsl").rglob("*.py"), *(ROOT / "capsule_cli").rglob("*.py")]):
         if "templates" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and (kind := _name(node.func)) in known:
+            if isinstance(node, ast.Call) and (kind := known.get(_name(node.func))):
                 for code in _literal_codes(node):
-                    found.setdefault(code, set()).add(kind)
+                    found.setdefault(code, []).append(_raised(kind, node))
     return found
+
+
+def _raised(kind: type[errors.CapsuleError], call: ast.Call) -> Raised:
+    given = {each.arg: each.value for each in call.keywords}
+    status = given.get("status")
+    number = status.value if isinstance(status, ast.Constant) and isinstance(status.value, int) else None
+    message = _text(call.args[0]) if call.args else ""
+    return Raised(kind, number or kind.default_status, message, _text(given.get("hint")))
+
+
+def _text(node: ast.expr | None) -> str:
+    """A string of the source as one line of Markdown; what is only known when it runs is an ellipsis."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    words = [part.value if isinstance(part, ast.Constant) else "…" for part in parts]
+    text = " ".join("".join(word for word in words if isinstance(word, str)).split())
+    return "" if text == "…" or node is None else text.replace("<", "&lt;")
 
 
 def _name(called: ast.expr) -> str:

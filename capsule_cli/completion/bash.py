@@ -15,7 +15,11 @@ _capsule_names() {  # names of a kind, from the gateway; quoted, whatever they a
 
 _capsule_words() { COMPREPLY+=($(compgen -W "$1" -- "$cur")); }
 
-_capsule_files() { compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -f -- "$cur")); }
+_capsule_files() {  # one a line: a name may have blanks in it
+    local name
+    compopt -o filenames 2>/dev/null
+    while IFS= read -r name; do COMPREPLY+=("$name"); done < <(compgen -f -- "$cur")
+}
 
 _capsule() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words= profile= word i

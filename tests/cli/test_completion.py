@@ -107,6 +107,11 @@ def test_a_name_cannot_run_a_command(tmp_path: Path) -> None:
     assert not (tmp_path / "pwned").exists()
 
 
+def test_a_file_with_blanks_in_its_name_is_one_word(live: Live, scripts: Path) -> None:
+    (scripts / "two words.py").touch()
+    assert completed("bash", scripts, live.env, "capsule", "deploy", "two") == ["two words.py"]
+
+
 def test_a_gateway_that_hangs_does_not_hold_a_key(home: dict[str, str]) -> None:
     import socket
     import time
