@@ -191,6 +191,8 @@ def _raised(kind: type[errors.CapsuleError], call: ast.Call) -> Raised:
 
 def _text(node: ast.expr | None) -> str:
     """A string of the source as one line of Markdown; what is only known when it runs is an ellipsis."""
+    if isinstance(node, ast.BoolOp):  # what was told, or else these words
+        node = node.values[-1]
     parts = node.values if isinstance(node, ast.JoinedStr) else [node]
     words = [part.value if isinstance(part, ast.Constant) else "…" for part in parts]
     text = " ".join("".join(word for word in words if isinstance(word, str)).split())
