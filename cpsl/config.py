@@ -92,6 +92,7 @@ SETTINGS: dict[str, Setting] = {row.name: row for row in _ROWS}
 """The settings table: the reader, ``--help``, the documentation and the tests share it."""
 
 VARIABLES = {
+    "CAPSULE_TOKEN_FILE": "File with the token to use, before any other; only its owner may read it.",
     "CAPSULE_TOKEN": "Token to use, before that of any profile.",
     "CAPSULE_GATEWAY_URL": "Gateway to use, before that of the profile.",
     "CAPSULE_PROFILE": "Profile to use, before the active one.",

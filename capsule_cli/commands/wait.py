@@ -1,0 +1,104 @@
+"""``capsule wait``: until something is as a script needs it, with an exit code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from capsule_cli import output
+from capsule_cli.connect import connect
+from capsule_cli.errors import TookTooLong, UsageError
+from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, version_number
+from capsule_cli.tree import examples, verb
+from cpsl.errors import AppError, NotFound
+
+if TYPE_CHECKING:
+    from cpsl.client import Client
+
+cli = verb()
+
+_PAUSE = 0.5  # seconds between two looks
+
+
+class Seen(NamedTuple):
+    """One look: ``reached``, or ``failed`` for good, or neither; ``detail`` says what was seen."""
+
+    reached: bool
+    detail: str
+    failed: bool = False
+
+
+@cli.command(
+    epilog=examples(
+        "capsule wait hello --for healthy --timeout 60",
+        "capsule wait hello --for version=v3",
+        "capsule wait hello --for turn=turn_01k9",
+    )
+)
+def wait(
+    app: AppArg,
+    wanted: Annotated[
+        str,
+        typer.Option("--for", metavar="live|healthy|version=vN|turn=ID", help="What to wait for."),
+    ] = "healthy",
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long at most.", min=0)] = 60.0,
+    profile: ProfileOpt = None,
+    json: JsonOpt = None,
+) -> None:
+    """Wait for an app or a turn. Exit code 0 when reached, 6 when it took too long, 7 when it failed."""
+    look = _look(wanted)
+    with connect(profile) as client:
+        seen = _until(lambda: look(client, app), timeout)
+    if json:
+        output.print_json({"app": app, "for": wanted, "reached": seen.reached, "detail": seen.detail}, json)
+    if seen.failed:
+        raise AppError(f"{app}: {seen.detail}", hint=f"capsule logs {app}")
+    if not seen.reached:
+        raise TookTooLong(f"{app} is not {wanted} after {timeout:g} seconds: {seen.detail}")
+    if not json:
+        output.done(f"{app}: {seen.detail}")
+
+
+def _until(look: Callable[[], Seen], timeout: float) -> Seen:
+    end = time.monotonic() + timeout
+    while True:
+        seen = look()
+        left = end - time.monotonic()
+        if seen.reached or seen.failed or left <= 0:
+            return seen
+        time.sleep(min(_PAUSE, left))
+
+
+def _look(wanted: str) -> Callable[[Client, str], Seen]:
+    what, _, which = wanted.partition("=")
+    if what == "turn" and which:
+        return lambda client, app: _turn(client, which)
+    if what == "version" and which:
+        number = version_number(which)
+        return lambda client, app: _version(client, app, number)
+    if wanted in ("live", "healthy"):
+        return lambda client, app: _app(client, app, healthy=wanted == "healthy")
+    raise UsageError(f"--for does not understand {wanted!r}", hint="Like live, healthy, version=v3 or turn=ID")
+
+
+def _app(client: Client, app: str, *, healthy: bool) -> Seen:
+    try:
+        found = client.apps.get(app)
+    except NotFound:
+        return Seen(False, "not deployed yet")
+    if healthy and found.trouble:
+        return Seen(False, found.trouble)
+    return Seen(found.live_version > 0, f"v{found.live_version} is live" if found.live_version else "nothing is live")
+
+
+def _version(client: Client, app: str, number: int) -> Seen:
+    seen = _app(client, app, healthy=False)
+    return Seen(seen.detail == f"v{number} is live", seen.detail)
+
+
+def _turn(client: Client, id: str) -> Seen:
+    state = client.turns.get(id).state
+    return Seen(state == "done", f"turn is {state}", failed=state in ("failed", "cancelled"))
