@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from capsule_cli import output, progress
 from capsule_cli.connect import closing
@@ -26,19 +26,46 @@ if TYPE_CHECKING:
     from cpsl.client import Client
 
 
-def deploy(client: Client, entry: Entry, development: Development | None = None) -> DeployDone:
+def deploy(
+    client: Client,
+    entry: Entry,
+    development: Development | None = None,
+    agreed: Callable[[AppSpec], None] = lambda spec: None,
+) -> DeployDone:
     """Put the app at ``entry`` live, with ``development`` under its name for that.
 
-    Nothing is sent before all that it names is there.
+    Nothing is sent before all that it names is there, and ``agreed`` has let it pass: it raises what stops it.
 
     Raises NotFound (code ``missing_resources``), EntryPointError, DeployFailed, TooLarge, and what the client raises.
     """
     spec = describe(entry)
     if development is not None:
         spec = development.spec_of(spec)
+    agreed(spec)
     _refuse_missing(spec, client.deploys.check(spec).missing)
     output.say(f"Deploying {spec.name} from {entry.root}{os.sep}{entry.name}")
     return _send(client, entry, spec, development)
+
+
+def plan(client: Client, entry: Entry) -> dict[str, Any]:
+    """What a deploy would do, without doing it. Raises as ``deploy`` does before anything is sent."""
+    from cpsl import bundle
+
+    spec = describe(entry)
+    found = bundle.collect(entry.root)
+    bundle.check_size(found)
+    missing = client.deploys.check(spec).missing
+    return {
+        "app": spec.name,
+        "folder": str(entry.root),
+        "entry": entry.name,
+        "files": len(found),
+        "size": found.size,
+        "packages": [*spec.image.python_packages, *spec.image.apt_packages],
+        "secrets": list(dict.fromkeys([*spec.secrets, *spec.references])),
+        "missing": [f"{item.kind} {item.name}" for item in missing],
+        "commands": [item.command for item in missing],
+    }
 
 
 def _refuse_missing(spec: AppSpec, missing: list[Missing]) -> None:

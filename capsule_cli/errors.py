@@ -24,6 +24,13 @@ MEANINGS = {
 }
 """What each exit code means."""
 
+
+class TookTooLong(errors.CapsuleError, TimeoutError):
+    """What was waited for did not come in time: exit code 6."""
+
+    default_code = "wait_timeout"
+
+
 EXIT_CODES: dict[type[BaseException], int] = {
     Exception: 1,
     errors.CapsuleError: 1,
@@ -35,6 +42,7 @@ EXIT_CODES: dict[type[BaseException], int] = {
     errors.Conflict: 5,
     FileExistsError: 5,
     errors.ConnectionFailed: 6,
+    TookTooLong: 6,
     errors.AppError: 7,
     errors.DeployFailed: 7,
     errors.PromptRequired: 8,

@@ -16,12 +16,15 @@ ALL = "*"
 
 _RESOURCES, _APPS, _TURNS = "cpsl.wire.resources:", "cpsl.wire.apps:", "cpsl.wire.turns:"
 _DELETED = ("name", "deleted")
+_SETTING = ("name", "value", "origin", "help")
+_PLAN = ("folder", "entry", "files", "size", "packages", "secrets", "missing", "commands")
 _STATUS = (
     "logged_in",
     "valid",
     "gateway_url",
     "profile",
     "token_source",
+    "hidden_profile",
     "account",
     "role",
     "workspace",
@@ -36,16 +39,23 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "app delete": _DELETED,
     "app get": f"{_APPS}App",
     "app list": f"{_APPS}App",
+    "app restart": f"{_APPS}Restarted",
     "app rollback": f"{_APPS}RolledBack",
     "app versions": f"{_APPS}Version",
+    "auth list": ("name", "gateway_url", "account", "workspace", "active", "token_kept_in"),
+    "auth switch": ("profile", "gateway_url", "account"),
     "channel create": f"{_RESOURCES}Channel",
     "channel delete": _DELETED,
     "channel info": f"{_RESOURCES}Channel",
     "channel list": f"{_RESOURCES}Channel",
     "chat": ("text", "session_id", "request_id", "replies"),
     "completion": ("shell", "path", "script"),
+    "config get": _SETTING,
+    "config list": _SETTING,
+    "config set": _SETTING,
+    "config unset": _SETTING,
     "create": ("path", "app", "template", "files"),
-    "deploy": ("app", "version", "url"),
+    "deploy": ("app", "version", "url", *_PLAN),
     "doctor": ("name", "state", "detail", "fix"),
     "fs create": f"{_RESOURCES}FileSystem",
     "fs delete": _DELETED,
@@ -71,14 +81,17 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "secret list": f"{_RESOURCES}Secret",
     "skill": ("words", "section", "help", "arguments", "options", "examples", "fields"),
     "serve": ("event", "app", "version", "url", "seconds", "error"),
+    "session delete": ("id", "deleted"),
+    "session list": f"{_TURNS}Session",
+    "session show": f"{_TURNS}Session",
     "status": _STATUS,
-    "wait": f"{_APPS}App",
+    "wait": ("app", "for", "reached", "detail"),
 }
 
 
 def of(command: str) -> tuple[str, ...]:
     """The fields that a command (``secret list``) prints; none if it prints no JSON."""
-    known = FIELDS.get(command.removeprefix("auth "), ())
+    known = FIELDS.get(command) or FIELDS.get(command.removeprefix("auth "), ())
     if isinstance(known, tuple):
         return known
     from importlib import import_module

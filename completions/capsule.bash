@@ -25,12 +25,14 @@ _capsule() {
         fi
     done
     case $words in
-        "") _capsule_words "quickstart create serve deploy chat logs open wait app secret fs channel login logout status auth doctor gateway completion skill help --help --version --profile --no-input --no-color" ;;
-        app) _capsule_words "list get versions rollback delete --help" ;;
+        "") _capsule_words "quickstart create serve deploy chat logs open wait app secret session fs channel login logout status auth config doctor gateway completion skill help --help --version --profile --no-input --no-color" ;;
+        app) _capsule_words "list get versions rollback restart delete --help" ;;
         secret) _capsule_words "create update list delete --help" ;;
+        session) _capsule_words "list show delete --help" ;;
         fs) _capsule_words "create list delete show ls upload download cat mkdir mv rm --help" ;;
         channel) _capsule_words "create list info delete --help" ;;
-        auth) _capsule_words "token login logout status --help" ;;
+        auth) _capsule_words "token list switch login logout status --help" ;;
+        config) _capsule_words "list get set unset --help" ;;
         gateway) _capsule_words "start stop status logs --help" ;;
         "quickstart"|"quickstart "*)
             case $prev in
@@ -55,7 +57,7 @@ _capsule() {
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--dry-run --yes -y --profile --json --help"
             else _capsule_files
             fi ;;
         "chat"|"chat "*)
@@ -72,7 +74,7 @@ _capsule() {
                 --lines|-n|--since|--until|--search|--session|--turn|--version|--level|--stream) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--follow -f --lines -n --since --until --search --session --turn --version --level --stream --build --profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--follow -f --lines -n --since --until --search --timestamps --no-timestamps --utc --session --turn --version --level --stream --build --profile --json --help"
             else _capsule_names apps
             fi ;;
         "open"|"open "*)
@@ -117,6 +119,13 @@ _capsule() {
             if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
             else _capsule_names apps
             fi ;;
+        "app restart")
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            else _capsule_names apps
+            fi ;;
         "app delete")
             case $prev in
                 --profile) _capsule_names profiles; return ;;
@@ -150,6 +159,28 @@ _capsule() {
             esac
             if [[ $cur == -* ]]; then _capsule_words "--stage --profile --json --help"
             else _capsule_names secrets
+            fi ;;
+        "session list")
+            case $prev in
+                --lines|-n) return ;;
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--lines -n --quiet -q --profile --json --help"
+            else _capsule_names apps
+            fi ;;
+        "session show")
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            else _capsule_names apps
+            fi ;;
+        "session delete")
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--yes -y --profile --json --help"
+            else _capsule_names apps
             fi ;;
         "fs create")
             case $prev in
@@ -257,15 +288,16 @@ _capsule() {
         "login"|"login "*)
             case $prev in
                 --gateway) return ;;
+                --token-file) _capsule_files; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--gateway --with-token --profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--gateway --with-token --token-file --profile --json --help"
             fi ;;
         "logout"|"logout "*)
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--all --profile --json --help"
             fi ;;
         "status"|"status "*)
             case $prev in
@@ -279,20 +311,57 @@ _capsule() {
             esac
             if [[ $cur == -* ]]; then _capsule_words "--profile --help"
             fi ;;
-        "auth login")
+        "auth list")
             case $prev in
-                --gateway) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--gateway --with-token --profile --json --help"
+            if [[ $cur == -* ]]; then _capsule_words "--quiet -q --profile --json --help"
             fi ;;
-        "auth logout")
+        "auth switch")
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
             if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
             fi ;;
+        "auth login")
+            case $prev in
+                --gateway) return ;;
+                --token-file) _capsule_files; return ;;
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--gateway --with-token --token-file --profile --json --help"
+            fi ;;
+        "auth logout")
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--all --profile --json --help"
+            fi ;;
         "auth status")
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            fi ;;
+        "config list")
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--quiet -q --profile --json --help"
+            fi ;;
+        "config get")
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            fi ;;
+        "config set")
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            fi ;;
+        "config unset")
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac

@@ -85,6 +85,7 @@ _ROWS = (
     Setting("keyring_timeout", _seconds, 2.0, "Seconds that the keyring may take to prove that it works."),
     Setting("allow_http", _flag, False, "Send tokens over plain http to hosts other than this machine."),
     Setting("timeout", _seconds, 60.0, "Seconds that the gateway may take to answer a request."),
+    Setting("completion_timeout", _seconds, 0.3, "Seconds that a shell may wait for the names that it completes."),
     Setting("max_retries", _count, 3, "How often a request that may be repeated is repeated."),
 )
 
@@ -92,6 +93,7 @@ SETTINGS: dict[str, Setting] = {row.name: row for row in _ROWS}
 """The settings table: the reader, ``--help``, the documentation and the tests share it."""
 
 VARIABLES = {
+    "CAPSULE_TOKEN_FILE": "File with the token to use, before any other; only its owner may read it.",
     "CAPSULE_TOKEN": "Token to use, before that of any profile.",
     "CAPSULE_GATEWAY_URL": "Gateway to use, before that of the profile.",
     "CAPSULE_PROFILE": "Profile to use, before the active one.",

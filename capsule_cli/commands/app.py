@@ -16,7 +16,7 @@ from capsule_cli.tree import examples, noun
 if TYPE_CHECKING:
     from cpsl.wire.apps import ImageSpec
 
-cli = noun("Apps: list, get, versions, rollback, delete.")
+cli = noun("Apps: list, get, versions, rollback, restart, delete.")
 
 
 @cli.command("list", epilog=examples("capsule app list", "capsule app list --json"))
@@ -95,6 +95,17 @@ def rollback(
         return output.print_json(done, json)
     output.done(f"{done.app} v{done.version} is live, instead of v{done.previous}")
     output.data(done.url)
+
+
+@cli.command(epilog=examples("capsule app restart hello"))
+def restart(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
+    """Start an app anew, with the version that is live.
+
+    Messages that are being answered are answered to their end by what began them.
+    """
+    with connect(profile) as client:
+        done = client.apps.restart(app)
+    Output(json=json).done(f"{done.app} v{done.version} restarts", done)
 
 
 @cli.command(epilog=examples("capsule app delete hello", "capsule app delete hello --yes"))

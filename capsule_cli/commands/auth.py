@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from capsule_cli import daemon, output
+from capsule_cli import ask, daemon, output
 from capsule_cli.commands.open import open_in_browser
 from capsule_cli.errors import UsageError, exit_code, facts
-from capsule_cli.options import JsonOpt, ProfileOpt
+from capsule_cli.options import JsonOpt, ProfileOpt, QuietOpt
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun, verb
 from cpsl.errors import AuthError, CapsuleError, NotLoggedIn
@@ -19,9 +21,10 @@ from cpsl.errors import AuthError, CapsuleError, NotLoggedIn
 if TYPE_CHECKING:
     from cpsl.auth import Credentials
     from cpsl.client.login import Login
+    from cpsl.config import Profile
     from cpsl.wire.accounts import DeviceCode, Me
 
-cli = noun("login, logout, status, and the token for scripts.")
+cli = noun("login, logout, status; profiles; the token for scripts.")
 login_cli, logout_cli, status_cli = verb(), verb(), verb()
 
 GatewayOpt = Annotated[
@@ -38,6 +41,10 @@ GatewayOpt = Annotated[
 def login(
     gateway: GatewayOpt = None,
     with_token: Annotated[bool, typer.Option("--with-token", help="Read a token from stdin.")] = False,
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", metavar="FILE", help="Read a token from a file.", show_default=False),
+    ] = None,
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
@@ -45,19 +52,31 @@ def login(
 
     The one on this machine is started if need be; for another, a code is confirmed in the browser.
     """
-    if with_token:
+    before = _profiles()
+    if token_file is not None:
+        made = _login_with(_from_file(token_file), gateway, profile)
+    elif with_token:
         made = _login_with_token(gateway, profile)
     elif gateway:
         made = _login_with_device(gateway, profile)
     else:
         made = login_here(profile)
     _tell(made, json=json)
+    if not json:
+        _tell_replaced(before.get(made.profile.name), made)
 
 
-def logout(profile: ProfileOpt = None, json: JsonOpt = None) -> None:
+def logout(
+    everywhere: Annotated[bool, typer.Option("--all", help="Every profile.")] = False,
+    profile: ProfileOpt = None,
+    json: JsonOpt = None,
+) -> None:
     """Revoke the token at the gateway and forget it here."""
     from cpsl.client import login as flows
 
+    if everywhere:
+        answers = [flows.logout(name) for name in _profiles()]
+        return Output(json=json).done("Logged out everywhere", {"logged_out": True, "revoked": all(answers)})
     revoked = flows.logout(profile or os.environ.get("CAPSULE_PROFILE") or None)
     Output(json=json).done("Logged out", {"logged_out": True, "revoked": revoked})
     if not revoked and not json:
@@ -71,11 +90,15 @@ def status(profile: ProfileOpt = None, json: JsonOpt = None) -> None:
 
     Exit code 4 when not logged in; with --json always 0.
     """
+    from cpsl import auth
+
     found = _status(profile)
     if json:
         return output.print_json(found.as_json(), json)
     if found.credentials:
         Output().item(found, found.lines())
+    if found.hidden and not found.error:
+        output.say(f"Note: {auth.from_environment()} is set, and goes before the login as profile {found.hidden}.")
     if found.me:
         output.warn_of_isolation(found.me.isolation)
     if found.error:
@@ -90,6 +113,43 @@ def token(profile: ProfileOpt = None) -> None:
     output.data(auth.resolve(profile=profile).token)
 
 
+@cli.command("list", epilog=examples("capsule auth list", "capsule auth list --json"))
+def list_(quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
+    """List profiles: where each token is, * is the active one."""
+    known = list(_profiles().values())
+    active = profile or _active()
+    rows = [_row(each, active) for each in known]
+    Output(json=json, quiet=quiet).rows(
+        rows,
+        {
+            "PROFILE": lambda row: row["name"] + ("" if quiet or not row["active"] else " *"),
+            "GATEWAY": lambda row: row["gateway_url"],
+            "ACCOUNT": lambda row: row["account"],
+            "TOKEN IN": lambda row: row["token_kept_in"] or "nowhere",
+        },
+        empty="You are not logged in anywhere. Begin with: capsule login",
+    )
+
+
+@cli.command(epilog=examples("capsule auth switch work", "capsule auth switch    (the other one of two)"))
+def switch(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The profile.", show_default=False)] = None,
+    profile: ProfileOpt = None,
+    json: JsonOpt = None,
+) -> None:
+    """Use another profile from now on; of two, the other one."""
+    from cpsl import auth, config
+
+    chosen = name or profile or _other()
+    config.activate_profile(chosen)
+    found = config.load().profile(chosen)
+    told = {"profile": chosen, "gateway_url": found.gateway_url, "account": found.account}
+    Output(json=json).done(f"Now {found.account or 'somebody'} at {found.gateway_url} (profile {chosen})", told)
+    hiding = auth.from_environment() or ("CAPSULE_PROFILE" if os.environ.get("CAPSULE_PROFILE") else None)
+    if hiding and not json:
+        output.say(f"Note: {hiding} is set in this shell, and goes before it until you unset it.")
+
+
 _LOGIN_EXAMPLES = examples(
     "capsule login",
     "capsule login --gateway https://capsule.example.com",
@@ -97,7 +157,7 @@ _LOGIN_EXAMPLES = examples(
 )
 for _group, _command, _epilog in (
     (login_cli, login, _LOGIN_EXAMPLES),
-    (logout_cli, logout, examples("capsule logout", "capsule logout --profile work")),
+    (logout_cli, logout, examples("capsule logout", "capsule logout --profile work", "capsule logout --all")),
     (status_cli, status, examples("capsule status", "capsule status --json")),
 ):
     _group.command(epilog=_epilog)(_command)
@@ -123,8 +183,6 @@ def login_here(profile: str | None = None) -> Login:
 
 
 def _login_with_token(gateway: str | None, profile: str | None) -> Login:
-    from cpsl.client import login as flows
-
     if sys.stdin.isatty():
         raise UsageError(
             "--with-token reads the token from stdin, which is a terminal",
@@ -134,7 +192,74 @@ def _login_with_token(gateway: str | None, profile: str | None) -> Login:
     given = sys.stdin.read().strip()
     if not given:
         raise UsageError("There is no token on stdin", code="no_token")
-    return flows.login_with_token(gateway or _default_gateway(), given, **_named(profile))
+    return _login_with(given, gateway, profile)
+
+
+def _login_with(token: str, gateway: str | None, profile: str | None) -> Login:
+    from cpsl.client import login as flows
+
+    return flows.login_with_token(gateway or _default_gateway(), token, **_named(profile))
+
+
+def _from_file(path: Path) -> str:
+    from cpsl import private_files
+
+    content = private_files.read(path.expanduser().resolve())
+    if not content:
+        raise UsageError(f"There is no token in {path}", code="no_token")
+    return content.decode(errors="replace").strip()
+
+
+def _profiles() -> Mapping[str, Profile]:
+    from cpsl import config
+
+    return config.load().profiles
+
+
+def _active() -> str:
+    from cpsl import config
+
+    return os.environ.get("CAPSULE_PROFILE") or config.load().active or config.DEFAULT_PROFILE
+
+
+def _other() -> str:
+    """The profile that is meant when none is named: the other one of two, or the one that is chosen now."""
+    known = sorted(_profiles())
+    others = [name for name in known if name != _active()]
+    if len(others) == 1:
+        return others[0]
+    if not others:
+        raise UsageError("There is no other profile", code="no_profile", hint="capsule login --profile NAME")
+    which = f"Which one? There are: {', '.join(known)}"
+    ask.need_terminal("Choosing a profile", f"Name it: capsule auth switch NAME. {which}")
+    try:
+        return ask.line(f"{which}: ").strip()
+    except EOFError:
+        raise UsageError("No profile was chosen; nothing was changed") from None
+
+
+def _row(profile: Profile, active: str) -> dict[str, Any]:
+    from cpsl.auth import store
+    from cpsl.auth.resolve import token_name
+
+    kept = store.read(token_name(profile.name))
+    return {
+        "name": profile.name,
+        "gateway_url": profile.gateway_url,
+        "account": profile.account,
+        "workspace": profile.workspace,
+        "active": profile.name == active,
+        "token_kept_in": kept[1] if kept else "",
+    }
+
+
+def _tell_replaced(before: Profile | None, made: Login) -> None:
+    now = made.profile
+    if before and (before.account, before.gateway_url) != (now.account, now.gateway_url):
+        output.say(
+            f"Profile {now.name} was {before.account} at {before.gateway_url}. "
+            "To keep two: capsule login --profile NAME"
+        )
 
 
 def _login_with_device(gateway: str, profile: str | None) -> Login:
@@ -174,17 +299,29 @@ def _tell(made: Login, *, json: str | None) -> None:
     Output(json=json).done(f"Logged in as {told['account']} at {told['gateway_url']}", told)
     if not json:
         output.whisper("  Profile {profile}, workspace {workspace}; token kept in {token_kept_in}".format(**told))
-    if os.environ.get("CAPSULE_TOKEN"):
-        output.say("Note: CAPSULE_TOKEN is set in this shell, and goes before this login until you unset it.")
+    from cpsl import auth
+
+    if hiding := auth.from_environment():
+        output.say(f"Note: {hiding} is set in this shell, and goes before this login until you unset it.")
 
 
 class Status:
-    """What is known about the login: the credentials if any, who they are if they work, else why they do not."""
+    """What is known about the login: the credentials if any, who they are if they work, else why they do not.
 
-    def __init__(self, credentials: Credentials | None, me: Me | None, error: CapsuleError | None) -> None:
+    ``hidden``: the profile whose login does not count, because a token in the environment goes before it.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        me: Me | None,
+        error: CapsuleError | None,
+        hidden: str | None = None,
+    ) -> None:
         self.credentials = credentials
         self.me = me
         self.error = error
+        self.hidden = hidden
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``capsule status --json`` prints."""
@@ -198,6 +335,7 @@ class Status:
                 "gateway_url": self.credentials.gateway_url,
                 "profile": self.credentials.profile,
                 "token_source": self.credentials.source,
+                "hidden_profile": self.hidden,
             }
         if self.me:
             told |= {
@@ -236,6 +374,7 @@ def _status(profile: str | None) -> Status:
         credentials = auth.resolve(profile=profile)
     except NotLoggedIn as error:
         return Status(None, None, error)
+    hidden = None if credentials.profile else _active() if _active() in _profiles() else None
     try:
         with Client(
             token=credentials.token,
@@ -243,6 +382,6 @@ def _status(profile: str | None) -> Status:
             max_retries=0,
             timeout=10.0,
         ) as client:
-            return Status(credentials, client.me(), None)
+            return Status(credentials, client.me(), None, hidden)
     except CapsuleError as error:
-        return Status(credentials, None, error)
+        return Status(credentials, None, error, hidden)

@@ -34,7 +34,7 @@ def _option(help: str, metavar: str, *names: str) -> Any:
         "capsule logs hello",
         "capsule logs hello -f --level warning",
         "capsule logs hello --since 2h --session ses_01k9",
-        "capsule logs hello --search timeout --since 1d --until 2h",
+        "capsule logs hello --search timeout --until 10m",
         "capsule logs hello -n 500 --json",
         "capsule logs hello --build",
     )
@@ -49,8 +49,10 @@ def logs(
         ),
     ] = None,
     since: Annotated[str | None, _option("Not older than 30s, 10m, 2h, 1d, or a time.", "TIME", "--since")] = None,
-    until: Annotated[str | None, _option("Older than 30s, 10m, 2h, 1d, or a time.", "TIME", "--until")] = None,
-    search: Annotated[str | None, _option("Only with this text, in capitals or not.", "TEXT", "--search")] = None,
+    until: Annotated[str | None, _option("Not newer than that.", "TIME", "--until")] = None,
+    search: Annotated[str | None, _option("Only with this text, in whichever case.", "TEXT", "--search")] = None,
+    timestamps: Annotated[bool, typer.Option("--timestamps/--no-timestamps", help="Show when each came.")] = True,
+    utc: Annotated[bool, typer.Option("--utc", help="Show times in UTC.")] = False,
     session: Annotated[str | None, _option("Only of this conversation.", "ID", "--session")] = None,
     turn: Annotated[str | None, _option("Only of this turn.", "ID", "--turn")] = None,
     version: Annotated[str | None, _option("Only of this version, like v3.", "VERSION", "--version")] = None,
@@ -64,14 +66,17 @@ def logs(
     number = None if version is None else version_number(version)
     wanted = LogFilter(
         since=None if since is None else _moment("since", since),
-        until=None if until is None else _moment("until", until),
-        search=search,
         session=session,
         turn=turn,
         version=number,
         level=_one_of("level", level, LOG_LEVELS),
         stream=_one_of("stream", stream, LOG_STREAMS),
+        until=None if until is None else _moment("until", until),
+        search=search or None,
     )
+    if follow and until is not None:
+        raise UsageError("--until and --follow do not go together", hint="Leave one of them out.")
+    style = loglines.Style(timestamps, utc)
     count = min(lines or (_MOST if since else _USUAL), _MOST)
     with connect(profile) as client:
         if build:
@@ -79,12 +84,15 @@ def logs(
         elif follow:
             output.end_with_reader()
             with closing(client.apps.follow_logs(app, count, wanted)) as live:
-                _print(live, json=json)
+                _print(live, style, json=json)
         else:
             found = client.apps.logs(app, count, wanted=wanted)
-            _print(found, json=json)
-            if not found:
-                output.whisper(f"Nothing in the log of {app}" + (" that fits." if wanted != LogFilter() else " yet."))
+            _print(found, style, json=json)
+            if not found and not json:
+                narrower = wanted != LogFilter()
+                output.say(
+                    f"{'No line of' if narrower else 'Nothing logged by'} {app}{' fits.' if narrower else ' yet.'}"
+                )
 
 
 def _print_build(client: Client, app: str, number: int | None, *, json: str | None) -> None:
@@ -97,15 +105,15 @@ def _print_build(client: Client, app: str, number: int | None, *, json: str | No
         output.say(f"Nothing was built for {found.app} v{found.version}: it names no packages, or the log is gone.")
 
 
-def _print(lines: Iterable[LogLine], *, json: str | None) -> None:
+def _print(lines: Iterable[LogLine], style: loglines.Style, *, json: str | None) -> None:
     for line in lines:
         if json:
             output.print_json(line, json)
         else:
-            output.data(loglines.shown(line))
+            output.data(loglines.shown(line, style))
 
 
-def _moment(what: str, text: str) -> float:
+def _moment(option: str, text: str) -> float:
     """Seconds since the epoch for ``10m`` (ago) or an ISO 8601 time, which is local unless it says otherwise."""
     import time
     from datetime import datetime
@@ -117,7 +125,7 @@ def _moment(what: str, text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
         raise UsageError(
-            f"--{what} does not understand {text!r}", hint="Like 30s, 10m, 2h, 1d or 2026-01-31T12:00"
+            f"--{option} does not understand {text!r}", hint="Like 30s, 10m, 2h, 1d or 2026-01-31T12:00"
         ) from None
 
 

@@ -1,85 +1,104 @@
-"""``capsule wait``: until an app is what a script needs it to be."""
+"""``capsule wait``: until something is as a script needs it, with an exit code."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from capsule_cli import output
 from capsule_cli.connect import connect
-from capsule_cli.errors import UsageError
+from capsule_cli.errors import TookTooLong, UsageError
 from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, version_number
 from capsule_cli.tree import examples, verb
-from cpsl.errors import DeployFailed, GatewayTimeout, NotFound
+from cpsl.errors import AppError, NotFound
 
 if TYPE_CHECKING:
     from cpsl.client import Client
-    from cpsl.wire.apps import App
 
 cli = verb()
 
-_LOOK_AGAIN_SECONDS = 0.5
+_PAUSE = 0.5  # seconds between two looks
 
 
-@cli.command(epilog=examples("capsule wait hello", "capsule wait hello --for v3 --timeout 120"))
+class Seen(NamedTuple):
+    """One look: ``reached``, or ``failed`` for good, or neither; ``detail`` says what was seen."""
+
+    reached: bool
+    detail: str
+    failed: bool = False
+
+
+@cli.command(
+    epilog=examples(
+        "capsule wait hello --for healthy --timeout 60",
+        "capsule wait hello --for version=v3",
+        "capsule wait hello --for turn=turn_01k9",
+    )
+)
 def wait(
     app: AppArg,
     wanted: Annotated[
-        str, typer.Option("--for", metavar="STATE", help="healthy: it is live and runs; or a version that is live.")
+        str,
+        typer.Option("--for", metavar="live|healthy|version=vN|turn=ID", help="What to wait for."),
     ] = "healthy",
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long at most.", min=0)] = 60.0,
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
-    """Wait until an app is healthy, or until a version is live.
-
-    Exit code 6 when it takes too long, 7 when the app keeps failing.
-    """
-    version = None if wanted == "healthy" else _version(wanted)
+    """Wait for an app or a turn. Exit code 0 when reached, 6 when it took too long, 7 when it failed."""
+    look = _look(wanted)
     with connect(profile) as client:
-        found = _wait(client, app, version, timeout)
+        seen = _until(lambda: look(client, app), timeout)
     if json:
-        output.print_json(found, json)
-    else:
-        output.done(f"{found.name} v{found.live_version} is live")
+        output.print_json({"app": app, "for": wanted, "reached": seen.reached, "detail": seen.detail}, json)
+    if seen.failed:
+        raise AppError(f"{app}: {seen.detail}", hint=f"capsule logs {app}")
+    if not seen.reached:
+        raise TookTooLong(f"{app} is not {wanted} after {timeout:g} seconds: {seen.detail}")
+    if not json:
+        output.done(f"{app}: {seen.detail}")
 
 
-def _version(wanted: str) -> int:
-    try:
-        return version_number(wanted)
-    except UsageError:
-        raise UsageError(f"{wanted!r} is nothing to wait for", hint="Use healthy, or a version like v3.") from None
-
-
-def _wait(client: Client, name: str, version: int | None, timeout: float) -> App:
+def _until(look: Callable[[], Seen], timeout: float) -> Seen:
     end = time.monotonic() + timeout
     while True:
-        app = _look(client, name)
-        if app is not None and _is_there(app, version):
-            return app
-        if time.monotonic() >= end:
-            raise _too_late(name, app, timeout)
-        time.sleep(min(_LOOK_AGAIN_SECONDS, max(end - time.monotonic(), 0)))
+        seen = look()
+        left = end - time.monotonic()
+        if seen.reached or seen.failed or left <= 0:
+            return seen
+        time.sleep(min(_PAUSE, left))
 
 
-def _is_there(app: App, version: int | None) -> bool:
-    return bool(app.live_version) and app.live_version == (version or app.live_version) and not app.trouble
+def _look(wanted: str) -> Callable[[Client, str], Seen]:
+    what, _, which = wanted.partition("=")
+    if what == "turn" and which:
+        return lambda client, app: _turn(client, which)
+    if what == "version" and which:
+        number = version_number(which)
+        return lambda client, app: _version(client, app, number)
+    if wanted in ("live", "healthy"):
+        return lambda client, app: _app(client, app, healthy=wanted == "healthy")
+    raise UsageError(f"--for does not understand {wanted!r}", hint="Like live, healthy, version=v3 or turn=ID")
 
 
-def _look(client: Client, name: str) -> App | None:
+def _app(client: Client, app: str, *, healthy: bool) -> Seen:
     try:
-        return client.apps.get(name)
+        found = client.apps.get(app)
     except NotFound:
-        return None  # its first deploy may be under way
+        return Seen(False, "not deployed yet")
+    if healthy and found.trouble:
+        return Seen(False, found.trouble)
+    return Seen(found.live_version > 0, f"v{found.live_version} is live" if found.live_version else "nothing is live")
 
 
-def _too_late(name: str, app: App | None, timeout: float) -> Exception:
-    if app is None:
-        return NotFound(f"There is no app {name!r}, after {timeout:g} seconds", code="app_not_found")
-    if app.trouble:
-        return DeployFailed(f"{name} is unhealthy: {app.trouble}", code="app_unhealthy", hint=f"capsule logs {name}")
-    return GatewayTimeout(
-        f"{name} is at v{app.live_version or 0} after {timeout:g} seconds", hint=f"capsule app versions {name}"
-    )
+def _version(client: Client, app: str, number: int) -> Seen:
+    seen = _app(client, app, healthy=False)
+    return Seen(seen.detail == f"v{number} is live", seen.detail)
+
+
+def _turn(client: Client, id: str) -> Seen:
+    state = client.turns.get(id).state
+    return Seen(state == "done", f"turn is {state}", failed=state in ("failed", "cancelled"))

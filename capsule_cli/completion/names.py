@@ -11,22 +11,20 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from cpsl import config
+
 if TYPE_CHECKING:
     from cpsl.client import Client
-
-LIMIT_SECONDS = 0.3
-"""Longest that a key may seem dead, the start of Python included."""
 
 _START_SECONDS = 0.03  # what Python itself took before this could begin to count
 
 
 def main(arguments: list[str]) -> int:
-    """Print the names of one kind, and return 0. The process ends when the time is over, whatever it was doing."""
-    limit = threading.Timer(LIMIT_SECONDS - _START_SECONDS, os._exit, (0,))
-    limit.daemon = True
-    limit.start()
+    """Print the names of one kind, and return 0. The process ends when the time (the setting
+    ``completion_timeout``, the start of Python included) is over, whatever it was doing."""
     kind = arguments[0] if arguments else ""
     try:
+        _end_after(config.get("completion_timeout"))
         found = list(_names(kind))
     except Exception:  # a key press is no place for a message
         return 0
@@ -35,16 +33,20 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _end_after(seconds: float) -> None:
+    limit = threading.Timer(max(seconds - _START_SECONDS, 0), os._exit, (0,))
+    limit.daemon = True
+    limit.start()
+
+
 def _names(kind: str) -> Iterable[str]:
     if kind == "profiles":
-        from cpsl import config
-
         return config.load().profiles
     if kind not in _ASKED:
         return ()
     from cpsl.client import Client
 
-    with Client(timeout=LIMIT_SECONDS, max_retries=0) as client:
+    with Client(max_retries=0) as client:
         return _ASKED[kind](client)
 
 

@@ -1,7 +1,8 @@
 """Which token goes to which gateway, and where each came from.
 
-First wins: the argument; ``CAPSULE_TOKEN``, ``CAPSULE_GATEWAY_URL``, ``CAPSULE_PROFILE``; the active profile; the
-profile ``local``. A profile's token only ever goes to that profile's gateway, so a changed URL cannot carry it off.
+First wins: the argument; ``CAPSULE_TOKEN_FILE``; ``CAPSULE_TOKEN``, ``CAPSULE_GATEWAY_URL``, ``CAPSULE_PROFILE``; the
+active profile; the profile ``local``. A profile's token only ever goes to that profile's gateway, so a changed URL
+cannot carry it off.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from cpsl import config
+from cpsl import config, private_files
 from cpsl.auth import store
 from cpsl.errors import ConfigError, NotLoggedIn
 
@@ -36,9 +38,16 @@ def resolve(token: str | None = None, gateway_url: str | None = None, profile: s
     url = gateway_url or around.get("CAPSULE_GATEWAY_URL")
     if token is not None:
         return _given(token, "argument", url, profile)
+    if path := around.get("CAPSULE_TOKEN_FILE"):
+        return _given(_in_file(path), f"file {path}", url, profile)
     if lying := around.get("CAPSULE_TOKEN"):
         return _given(lying, "environment variable CAPSULE_TOKEN", url, profile)
     return _stored(_chosen_profile(profile), url)
+
+
+def from_environment() -> str | None:
+    """The variable that gives a token and so goes before every login; None if none does."""
+    return next((name for name in ("CAPSULE_TOKEN_FILE", "CAPSULE_TOKEN") if os.environ.get(name)), None)
 
 
 def token_name(profile: str) -> str:
@@ -61,6 +70,19 @@ def _given(token: str, source: str, url: str | None, profile: str | None) -> Cre
         chosen = _chosen_profile(profile)
         url = chosen.gateway_url if chosen else config.default_gateway_url()
     return Credentials(_checked(token, source), config.check_gateway_url(url), None, source)
+
+
+def _in_file(path: str) -> str:
+    """The token in a file that only its owner may read, as ``ssh`` wants its keys."""
+    try:
+        content = private_files.read(Path(path).expanduser().resolve())
+        if content is not None:
+            return content.decode()
+    except (OSError, UnicodeDecodeError):
+        pass
+    raise ConfigError(
+        f"The token file {path} cannot be read", code="no_token", hint="It comes from CAPSULE_TOKEN_FILE."
+    )
 
 
 def _stored(profile: config.Profile | None, url: str | None) -> Credentials:

@@ -54,9 +54,23 @@ ARGUMENTS: dict[str, list[str]] = {
     "secret update": ["A=1"],
     "status": [],
     "wait": ["x", "--timeout", "0"],
+    "app restart": ["x"],
+    "session list": ["x"],
+    "session show": ["x", "ses_1"],
+    "session delete": ["x", "ses_1", "--yes"],
 }
-# They do not use the token of a profile, or find a way around a gateway that is away.
-ELSEWHERE = {"auth login", "auth logout", "auth token", "doctor", "login", "logout", "serve"}
+# They ask nothing of the gateway of a profile, or find a way around one that is away.
+ELSEWHERE = {
+    "auth list",
+    "auth switch",
+    "auth login",
+    "auth logout",
+    "auth token",
+    "doctor",
+    "login",
+    "logout",
+    "serve",
+}
 
 HTML = b"<html><title>Welcome</title><body>Sign in to the network</body></html>"
 

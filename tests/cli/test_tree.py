@@ -22,14 +22,14 @@ def leaves() -> dict[str, Any]:
 
 LEAVES = leaves()
 NO_JSON = {"help", "fs cat", "auth token", "gateway logs"}
-ASKING = {"app delete", "fs delete", "fs rm", "channel delete"}
+ASKING = {"deploy", "session delete", "app delete", "fs delete", "fs rm", "channel delete"}
 LOCAL = {
     "help",
     "completion",
     "skill",
     "create",
     "quickstart",
-    *(words for words in LEAVES if words.startswith("gateway ")),
+    *(words for words in LEAVES if words.startswith(("gateway ", "config "))),
 }
 
 

@@ -109,25 +109,6 @@ def test_an_app_that_needed_no_build_says_so(live: Live) -> None:
     assert json.loads(live.run("logs", "talker", "--build", "--json").stdout)["text"] == ""
 
 
-def test_open_prints_the_address_and_opens_nothing_without_a_terminal(versioned: Live) -> None:
-    done = versioned.run("open", "versioned")
-    assert done.stdout.endswith("/a/versioned\n")
-    assert not done.stderr
-
-
-def test_waiting_for_what_is_there_and_for_what_is_not(versioned: Live) -> None:
-    versioned.run("app", "rollback", "versioned", "v3")
-    assert versioned.run("wait", "versioned").returncode == 0
-    assert json.loads(versioned.run("wait", "versioned", "--for", "v3", "--json", "live_version").stdout) == {
-        "live_version": 3
-    }
-    late = versioned.run("wait", "versioned", "--for", "v9", "--timeout", "0.6")
-    assert late.returncode == 6
-    assert "is at v3 after 0.6 seconds" in late.stderr
-    assert versioned.run("wait", "nobody", "--timeout", "0").returncode == 3
-    assert versioned.run("wait", "versioned", "--for", "ever").returncode == 2
-
-
 def test_logs_are_searched_in_capitals_or_not(live: Live, tmp_path: Path) -> None:
     source = APP.replace('await session.reply("{answer}")', 'print("Disk is 90% full"); await session.reply("ok")')
     (tmp_path / "app.py").write_text(source.format(name="searched", more="", answer=""))
@@ -140,5 +121,5 @@ def test_logs_are_searched_in_capitals_or_not(live: Live, tmp_path: Path) -> Non
     assert len(found.stdout.splitlines()) == 1
     nothing = live.run("logs", "searched", "--search", "9_% full")
     assert not nothing.stdout
-    assert "that fits" in nothing.stderr
+    assert "fits" in nothing.stderr
     assert not live.run("logs", "searched", "--until", "1d").stdout

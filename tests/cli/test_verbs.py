@@ -1,0 +1,142 @@
+"""open, wait, restart, session, config and the filters of logs, against a real gateway."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Live, write_app
+from tests.cli.inside import Done, run
+
+
+def ask(live: Live, *arguments: str, **env: str) -> Done:
+    return run(arguments, live.env | env, str(live.folder))
+
+
+def test_open_prints_one_url_and_opens_nothing_without_a_terminal(live: Live) -> None:
+    done = ask(live, "open", "talker")
+    assert (done.code, done.out.count("\n"), done.err) == (0, 1, "")
+    assert done.out.strip().endswith("/a/talker")
+    assert json.loads(ask(live, "open", "talker", "--json").out) == {"app": "talker", "url": done.out.strip()}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "app", "code"),
+    [
+        ("live", "talker", 0),
+        ("healthy", "talker", 0),
+        ("version=v1", "talker", 0),
+        ("version=99", "talker", 6),
+        ("live", "nobody", 6),
+        ("turn=turn_none", "talker", 3),
+        ("ready", "talker", 2),
+    ],
+)
+def test_wait_says_by_its_exit_code_what_came_of_it(live: Live, wanted: str, app: str, code: int) -> None:
+    """gh 9: wait for the thing I started, with an exit status."""
+    done = ask(live, "wait", app, "--for", wanted, "--timeout", "0.1")
+    assert done.code == code, done.err
+
+
+def test_wait_for_a_turn_and_what_it_prints(live: Live) -> None:
+    """gh 10: a start command returns the id as data."""
+    turn = json.loads(ask(live, "chat", "talker", "hi", "--json").out)["request_id"]
+    done = ask(live, "wait", "talker", "--for", f"turn={turn}", "--json")
+    assert json.loads(done.out) == {"app": "talker", "for": f"turn={turn}", "reached": True, "detail": "turn is done"}
+
+
+def test_restart_keeps_the_version_and_answers_go_on(live: Live) -> None:
+    done = json.loads(ask(live, "app", "restart", "talker", "--json").out)
+    assert done["app"] == "talker"
+    assert ask(live, "chat", "talker", "hi").code == 0
+    assert ask(live, "app", "restart", "nobody").code == 3
+    assert "somebody asked" in ask(live, "logs", "talker", "--search", "SOMEBODY ASKED").out
+
+
+def test_a_conversation_is_listed_shown_and_deleted(live: Live) -> None:
+    made = json.loads(ask(live, "chat", "talker", "remember me", "--json").out)["session_id"]
+    assert made in ask(live, "session", "list", "talker", "-q").out.split()
+    shown = ask(live, "session", "show", "talker", made).out
+    assert shown.startswith("# ")
+    assert "remember me" in shown
+    assert ask(live, "session", "delete", "talker", made).code == 2  # nobody there to ask
+    assert ask(live, "session", "delete", "talker", made, "--yes").code == 0
+    assert ask(live, "session", "show", "talker", made).code == 3
+
+
+def test_logs_end_at_once_and_say_when_there_is_nothing(live: Live) -> None:
+    """flyctl 4, vercel 5: logs hang when idle, or print nothing at all."""
+    began = time.monotonic()
+    done = ask(live, "logs", "talker", "--search", "100% never_said")
+    assert (done.code, done.out) == (0, "")
+    assert "No line of talker fits" in done.err
+    assert time.monotonic() - began < 5
+
+
+def test_logs_of_a_time_and_in_a_style(live: Live) -> None:
+    ask(live, "app", "restart", "talker")
+    time.sleep(0.2)
+    assert ask(live, "logs", "talker", "--until", "1d").out == ""
+    everything = ask(live, "logs", "talker", "--since", "1d", "--utc").out.splitlines()
+    assert everything
+    assert all(line[19] == "Z" for line in everything if "Restarting" in line)
+    plain = ask(live, "logs", "talker", "--search", "restarting", "--no-timestamps").out.splitlines()
+    assert all(line.startswith("v") for line in plain)
+    assert ask(live, "logs", "talker", "-f", "--until", "1d").code == 2
+
+
+def test_settings_are_shown_with_where_they_come_from(live: Live, tmp_path: Path) -> None:
+    """langgraph 9, stripe 5: what counts, and why."""
+    env = {"CAPSULE_CONFIG_DIR": str(tmp_path / "config")}
+    assert ask(live, "config", "set", "timeout", "30", **env).code == 0
+    assert ask(live, "config", "get", "timeout", **env).out == "30.0\n"
+    rows = {
+        row["name"]: row for row in json.loads(ask(live, "config", "list", "--json", CAPSULE_TIMEOUT="5", **env).out)
+    }
+    assert (rows["timeout"]["value"], rows["timeout"]["origin"]) == (5.0, "CAPSULE_TIMEOUT")
+    assert ask(live, "config", "unset", "timeout", **env).code == 0
+    assert "default" in ask(live, "config", "get", "timeout", **env).err
+    assert "Did you mean timeout?" in ask(live, "config", "get", "timout", **env).err
+    assert ask(live, "config", "set", "timeout", "never", **env).code == 2
+    secret = ask(live, "config", "list", CAPSULE_DATABASE_URL="postgresql://me:hunter2@db/x", **env)
+    assert "hunter2" not in secret.out
+
+
+def test_a_deploy_is_one_url_on_stdout_and_the_same_again_works(live: Live, tmp_path: Path) -> None:
+    """flyctl 3, 5, 13; gh 10; stripe 3: no terminal, no fancy output, ids as data, nothing written to the project."""
+    entry = write_app(tmp_path / "one", "one")
+    before = sorted(each.name for each in (tmp_path / "one").iterdir())
+    first = ask(live, "deploy", entry)
+    assert (first.code, first.out.count("\n")) == (0, 1), first.err
+    again = json.loads(ask(live, "deploy", entry, "--json").out)
+    assert (again["app"], again["version"], again["url"]) == ("one", 2, first.out.strip())
+    assert [each for each in before if not each.startswith("__")] == ["app.py"]
+
+
+def test_a_deploy_from_elsewhere_needs_a_yes(live: Live, tmp_path: Path) -> None:
+    """flyctl 6: deployed the wrong app from the wrong directory; flyctl 1, vercel 4: --yes is enough."""
+    assert ask(live, "deploy", write_app(tmp_path / "a", "mine")).code == 0
+    other = write_app(tmp_path / "b", "mine")
+    refused = ask(live, "deploy", other)
+    assert (refused.code, refused.out) == (2, "")
+    assert str(tmp_path / "a") in refused.err
+    assert "--yes" in refused.err
+    assert ask(live, "deploy", other, "--yes").code == 0
+    assert ask(live, "deploy", other).code == 0
+    renamed = ask(live, "deploy", write_app(tmp_path / "b", "renamed"))
+    assert renamed.code == 2
+    assert "as mine" in renamed.err
+
+
+def test_a_dry_run_sends_nothing_and_says_what_is_missing(live: Live, tmp_path: Path) -> None:
+    entry = write_app(tmp_path / "dry", "dry", more=', secrets=["NOT_THERE"]')
+    done = ask(live, "deploy", entry, "--dry-run", "--json")
+    plan = json.loads(done.out)
+    assert (done.code, plan["app"], plan["missing"]) == (0, "dry", ["secret NOT_THERE"]), done.err
+    assert ask(live, "app", "get", "dry").code == 3
+    real = ask(live, "deploy", entry)
+    assert real.code == 3
+    assert "capsule secret create NOT_THERE" in real.err
