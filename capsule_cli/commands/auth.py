@@ -114,7 +114,10 @@ def token(profile: ProfileOpt = None) -> None:
 
 @cli.command("list", epilog=examples("capsule auth list", "capsule auth list --json"))
 def list_(quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
-    """List the profiles: gateway, account, where the token is, and * at the one in use."""
+    """List the profiles. The one in use has a *.
+
+    With gateway, account, and where the token is.
+    """
     known = list(_profiles().values())
     active = profile or _active()
     rows = [_row(each, active) for each in known]
