@@ -26,6 +26,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "app delete": ["x", "--yes"],
     "app get": ["x"],
     "app list": [],
+    "app restart": ["x"],
     "app rollback": ["x"],
     "app versions": ["x"],
     "auth status": [],
@@ -47,13 +48,23 @@ ARGUMENTS: dict[str, list[str]] = {
     "fs show": ["x"],
     "fs upload": ["{file}", "x:/a"],
     "logs": ["x"],
+    "open": ["x"],
     "secret create": ["A=1"],
     "secret delete": ["A"],
     "secret list": [],
+    "secret update": ["A=1"],
+    "session delete": ["x", "ses_1", "--yes"],
+    "session list": ["x"],
+    "session show": ["x", "ses_1"],
     "status": [],
+    "wait": ["x", "--for", "turn=turn_1", "--timeout", "0"],
 }
 # They do not use the token of a profile, or find a way around a gateway that is away.
-ELSEWHERE = {"auth login", "auth logout", "auth token", "doctor", "login", "logout", "serve"}
+ELSEWHERE = {
+    *(f"auth {verb}" for verb in ("list", "login", "logout", "switch", "token")),
+    *(f"config {verb}" for verb in ("get", "list", "set", "unset")),
+    *("doctor", "login", "logout", "serve"),
+}
 
 HTML = b"<html><title>Welcome</title><body>Sign in to the network</body></html>"
 
