@@ -24,6 +24,7 @@ OK, WARN, FAIL = "ok", "warn", "fail"
 _TIMEOUT_SECONDS = 10.0
 _CLOCK_SECONDS = 5.0
 _LITTLE_SPACE, _NO_SPACE = 1024**3, 100 * 1024**2
+_OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 _MACHINE = "cpsl.engine.local.machine"
 
 
@@ -39,7 +40,9 @@ class Check(NamedTuple):
 def all_checks(profile: str | None) -> Iterator[Check]:
     """Every check that makes sense here, as it is done."""
     yield _python()
+    yield _path()
     yield _guarded("config", _config)
+    yield _guarded("state", _state)
     yield _guarded("keyring", _keyring)
     yield from _login(profile)
     folder = _gateways_folder()
@@ -88,6 +91,27 @@ def _python() -> Check:
     from cpsl._version import __version__
 
     return Check("version", OK, f"capsule {__version__}, Python {sys.version.split()[0]}, {sys.executable}")
+
+
+def _path() -> Check:
+    found = shutil.which("capsule")
+    here = os.path.dirname(sys.executable)
+    if found is None:
+        return Check("path", WARN, "no capsule on the PATH", f"Add {here} to it, or run: python -m capsule_cli")
+    if os.path.realpath(os.path.dirname(found)) != os.path.realpath(here):
+        return Check("path", WARN, f"{found} comes first, which is not the one that runs", f"Put {here} first.")
+    return Check("path", OK, found)
+
+
+def _state() -> Check:
+    from cpsl import config
+
+    folder = config.state_dir()
+    if folder.exists() and not os.access(folder, os.W_OK):
+        return Check("state", FAIL, f"{folder} is not writable", f"Run: chmod u+w {folder}")
+    if os.name == "posix" and folder.exists() and folder.stat().st_mode & 0o022:
+        return Check("state", FAIL, f"{folder} can be written by others", f"Run: chmod go-w {folder}")
+    return Check("state", OK, f"{folder}")
 
 
 def _config() -> Check:
@@ -179,12 +203,53 @@ def _clock(url: str) -> Check:
 
 def _hosting(folder: str) -> Iterator[Check]:
     yield _guarded("packages", _packages)
+    yield _sqlite()
+    yield _uv()
+    yield _guarded("port", _port)
     free = shutil.disk_usage(folder).free
     state = FAIL if free < _NO_SPACE else WARN if free < _LITTLE_SPACE else OK
     fix = "" if state == OK else "Make room: capsule app list shows what is deployed."
     yield Check("disk", state, f"{output.size(free)} free in {folder}", fix)
     if not os.access(folder, os.W_OK):
         yield Check("data", FAIL, f"{folder} is not writable", f"Run: chmod u+rwx {folder}")
+
+
+def _sqlite() -> Check:
+    import sqlite3
+
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        oldest = ".".join(map(str, _OLDEST_SQLITE))
+        return Check("sqlite", FAIL, f"SQLite {sqlite3.sqlite_version} is too old", f"Use a Python with {oldest}.")
+    return Check("sqlite", OK, f"SQLite {sqlite3.sqlite_version}")
+
+
+def _uv() -> Check:
+    beside = os.path.join(os.path.dirname(sys.executable), "uv")
+    found = shutil.which(beside) or shutil.which("uv")
+    if found is None:
+        return Check(
+            "uv", WARN, "no uv: images with packages cannot be built", "Run: pip install 'capsule-cli[gateway]'"
+        )
+    return Check("uv", OK, found)
+
+
+def _port() -> Check:
+    """Whether the port that the gateway would listen on is free, or the gateway's own."""
+    import socket
+
+    from cpsl import config
+
+    running = daemon.find(daemon.data_dir(None))
+    if running is not None:
+        return Check("port", OK, f"the gateway listens at {running.url}")
+    place = (config.get("gateway_host"), config.get("gateway_port"))
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        taken = place[1] != 0 and probe.connect_ex(place) == 0
+    if taken:
+        fix = "End what listens there, or choose another: capsule config set gateway_port 1981"
+        return Check("port", WARN, f"port {place[1]} is in use by another program", fix)
+    return Check("port", OK, f"port {place[1]} is free")
 
 
 def _packages() -> Check:

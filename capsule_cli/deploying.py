@@ -90,7 +90,7 @@ def _send(client: Client, entry: Entry, spec: AppSpec, development: Development 
         _archive(found), entry.name, app=spec.name, secrets=spec.secrets, development=development
     )
     with closing(sent) as events:
-        return _follow(events)
+        return _follow(events, spec.name)
 
 
 def _archive(files: Bundle) -> Iterator[bytes]:
@@ -109,11 +109,13 @@ def _archive(files: Bundle) -> Iterator[bytes]:
         yield from bundle.pack(files, progress=so_far)
 
 
-def _follow(events: Iterable[DeployEvent]) -> DeployDone:
+def _follow(events: Iterable[DeployEvent], app: str) -> DeployDone:
     """Say what happens; the last event is the result, or the client raises what stands for it."""
     shown: list[str] = []
+    begun = False
     try:
         for event in events:
+            begun = True
             match event:
                 case DeployStatus():
                     output.say(event.message)
@@ -122,6 +124,13 @@ def _follow(events: Iterable[DeployEvent]) -> DeployDone:
                     output.whisper(f"  | {shown[-1]}")
                 case DeployDone():
                     return event
+    except KeyboardInterrupt:
+        output.say(
+            f"The gateway goes on with it. See what becomes of it: capsule app versions {app}"
+            if begun
+            else "Stopped before all of it was sent: what was live stays live."
+        )
+        raise
     except DeployFailed as error:
         raise _without_repeats(error, shown) from None
     raise GatewayError(

@@ -55,7 +55,7 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "config set": _SETTING,
     "config unset": _SETTING,
     "create": ("path", "app", "template", "files"),
-    "deploy": ("app", "version", "url", *_PLAN),
+    "deploy": ("app", "version", "deployment_id", "url", *_PLAN),
     "doctor": ("name", "state", "detail", "fix"),
     "fs create": f"{_RESOURCES}FileSystem",
     "fs delete": _DELETED,

@@ -29,7 +29,15 @@ ALLOWED = {
         "cpsl.bundle",
         "cpsl.engine",
     },
-    "capsule_cli": {"cpsl.errors", "cpsl.wire", "cpsl.config", "cpsl.auth", "cpsl.bundle", "cpsl.client"},
+    "capsule_cli": {
+        "cpsl.errors",
+        "cpsl.wire",
+        "cpsl.private_files",
+        "cpsl.config",
+        "cpsl.auth",
+        "cpsl.bundle",
+        "cpsl.client",
+    },
 }
 EVERYWHERE = {"cpsl._version"}
 GATEWAY_ONLY = {"litestar", "uvicorn", "uvloop", "sqlalchemy", "alembic", "cryptography", "jinja2", "authlib"}

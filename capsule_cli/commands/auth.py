@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capsule_cli import ask, daemon, output
-from capsule_cli.commands.open import open_in_browser
 from capsule_cli.errors import UsageError, exit_code, facts
 from capsule_cli.options import JsonOpt, ProfileOpt, QuietOpt
 from capsule_cli.output import Output
@@ -115,7 +114,10 @@ def token(profile: ProfileOpt = None) -> None:
 
 @cli.command("list", epilog=examples("capsule auth list", "capsule auth list --json"))
 def list_(quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
-    """List profiles: where each token is, * is the active one."""
+    """List the profiles. The one in use has a *.
+
+    With gateway, account, and where the token is.
+    """
     known = list(_profiles().values())
     active = profile or _active()
     rows = [_row(each, active) for each in known]
@@ -274,11 +276,16 @@ def _named(profile: str | None) -> dict[str, Any]:
 
 def _show_code(code: DeviceCode) -> None:
     """Print URL and code, and open the browser too: either may be what works here."""
+    import webbrowser
+
     output.say(f"Open   {code.verification_uri}")
     output.say(f"Enter  {code.user_code}")
     output.whisper(f"Waiting for you to confirm it, for {code.expires_in // 60} minutes (Ctrl-C gives up) …")
     if sys.stderr.isatty():
-        open_in_browser(code.verification_uri_complete or code.verification_uri)
+        try:
+            webbrowser.open(code.verification_uri_complete or code.verification_uri)
+        except (webbrowser.Error, OSError):
+            output.whisper("No browser could be opened here: use the address above.")
 
 
 def _default_gateway() -> str:

@@ -46,7 +46,8 @@ def deploy(
         done = deploying.deploy(client, place, agreed=lambda spec: _agree(client, place, spec.name, yes=yes))
         last_deploys.remember(place, done.app, client.gateway_url)
     if json:
-        return output.print_json({"app": done.app, "version": done.version, "url": done.url}, json)
+        told = {"app": done.app, "version": done.version, "deployment_id": done.deployment_id, "url": done.url}
+        return output.print_json(told, json)
     output.done(f"{done.app} v{done.version} is live. Talk to it: capsule chat {done.app}")
     output.data(done.url)
 

@@ -12,7 +12,7 @@ from capsule_cli.connect import closing, connect
 from capsule_cli.errors import UsageError
 from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, version_number
 from capsule_cli.tree import examples, verb
-from cpsl.wire.apps import LOG_LEVELS, LOG_STREAMS, LogFilter
+from cpsl.wire.apps import EVERY_LINE, LOG_LEVELS, LOG_STREAMS, LogFilter
 
 if TYPE_CHECKING:
     from cpsl.client import Client
@@ -89,10 +89,7 @@ def logs(
             found = client.apps.logs(app, count, wanted=wanted)
             _print(found, style, json=json)
             if not found and not json:
-                narrower = wanted != LogFilter()
-                output.say(
-                    f"{'No line of' if narrower else 'Nothing logged by'} {app}{' fits.' if narrower else ' yet.'}"
-                )
+                output.say(f"{app} has logged nothing yet." if wanted == EVERY_LINE else f"No line of {app} fits.")
 
 
 def _print_build(client: Client, app: str, number: int | None, *, json: str | None) -> None:

@@ -207,11 +207,12 @@ class DeployLog(msgspec.Struct, tag="log", tag_field="type"):
 
 
 class DeployDone(msgspec.Struct, tag="done", tag_field="type"):
-    """The version is live."""
+    """The version is live. ``deployment_id`` is never given to another."""
 
     app: str
     version: int
     url: str
+    deployment_id: str = ""
 
 
 class DeployError(msgspec.Struct, tag="error", tag_field="type", omit_defaults=True):

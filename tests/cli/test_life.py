@@ -94,6 +94,7 @@ def test_a_deploy_prints_its_url_alone(live: Live, tmp_path: Path) -> None:
     assert done.stdout.endswith("/a/alone\n")
     assert done.stdout.count("\n") == 1
     told = json.loads(live.run("deploy", f"{tmp_path / 'p' / 'app.py'}:app", "--json").stdout)
+    assert told.pop("deployment_id").startswith("ver_")
     assert told == {"app": "alone", "version": 2, "url": done.stdout.strip()}
 
 

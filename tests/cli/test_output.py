@@ -91,7 +91,7 @@ def test_streams_that_are_not_utf_8_get_ascii(live: Live, encoding: str) -> None
     done = Live(env, live.folder).run("secret", "create", "--help")
     assert done.returncode == 0
     done = Live(live.env | {"PYTHONIOENCODING": encoding}, live.folder).run("secret", "create", "ASCII=1", "--force")
-    assert "* Secret ASCII stored" in done.stderr
+    assert "* Secret ASCII " in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ def test_a_deploy_is_one_url_on_stdout_and_the_same_again_works(live: Live, tmp_
     assert (first.code, first.out.count("\n")) == (0, 1), first.err
     again = json.loads(ask(live, "deploy", entry, "--json").out)
     assert (again["app"], again["version"], again["url"]) == ("one", 2, first.out.strip())
+    assert again["deployment_id"].startswith("ver_")
     assert [each for each in before if not each.startswith("__")] == ["app.py"]
 
 

@@ -113,7 +113,7 @@ class Deploys:
         last: DeployEvent
         try:
             ref = await self._make(actor, archive, wanted, version_id, report)
-            last = DeployDone(ref.app, ref.number, self._apps.url(ref.app))
+            last = DeployDone(ref.app, ref.number, self._apps.url(ref.app), ref.version_id)
         except Exception as error:
             await self._importer.forget(version_id)
             await asyncio.to_thread(shutil.rmtree, self._apps.folder(version_id), ignore_errors=True)
