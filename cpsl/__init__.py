@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cpsl.app.secret import Secret
     from cpsl.app.session import Session, current_session
     from cpsl.app.types import Block, Message, RequestContext, SessionChannel, UserInfo
-    from cpsl.client import AsyncClient, ChatResponse, Client, StreamChunk, Upload
+    from cpsl.client import AsyncClient, ChatResponse, Client, StreamChunk, Timeout, Upload
     from cpsl.errors import (
         AppError,
         AuthError,
@@ -87,7 +87,7 @@ _MODULES = {
     "cpsl.app.secret": ("Secret",),
     "cpsl.app.session": ("Session", "current_session"),
     "cpsl.app.types": ("Block", "Message", "RequestContext", "SessionChannel", "UserInfo"),
-    "cpsl.client": ("AsyncClient", "ChatResponse", "Client", "StreamChunk", "Upload"),
+    "cpsl.client": ("AsyncClient", "ChatResponse", "Client", "StreamChunk", "Timeout", "Upload"),
     "cpsl.errors": (
         "AppError",
         "AuthError",
@@ -172,6 +172,7 @@ __all__ = [
     "StreamCut",
     "Tailscale",
     "Telegram",
+    "Timeout",
     "TooLarge",
     "TurnCancelled",
     "Upload",

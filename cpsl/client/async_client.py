@@ -1,4 +1,7 @@
-"""``AsyncClient``: the same as ``Client``, for asyncio. A test compares the two."""
+"""``AsyncClient``: talk to deployed apps, and run a workspace, from a script, a service or a test.
+
+The source of ``client.py`` too: see ``tests/support/twins.py``.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,22 @@ from cpsl.client import async_nouns as nouns
 from cpsl.client import calls, flows, streams
 from cpsl.client.attaching import Attachable
 from cpsl.client.drivers import AsyncDriver, Wire
+from cpsl.client.timeouts import Timeout, reading
 from cpsl.client.types import AppInfo, ChatResponse, Fold, StreamChunk
 from cpsl.wire import accounts
 
 
 class AsyncClient:
-    """A connection to a gateway, for one event loop; close it, or use it in an ``async with`` block.
+    """A connection to a gateway, for one event loop and any number of its tasks.
+
+    Close it, or use it in an ``async with`` block. Connections are kept and used again; they do not survive a fork, so
+    make the client in the process that uses it.
 
     - ``token``, ``gateway_url``, ``profile``: instead of what ``capsule login`` stored; see ``cpsl.auth.resolve``
-    - ``timeout``: seconds that the gateway may be silent on a plain request (an answer that is being made may take
-      longer: see ``chat``)
-    - ``max_retries``: how often a request is repeated that is safe to repeat, when the network or the gateway fails
+    - ``timeout``: seconds that the gateway may be silent on a plain request, or a ``cpsl.Timeout`` for such requests
+      (an answer that is being made may take longer: see ``chat``)
+    - ``max_retries``: how often a request is repeated that is safe to repeat, when the network or the gateway fails;
+      the waits between grow, are jittered, and obey ``Retry-After``
     - ``http_client``: your own ``httpx.AsyncClient``, for proxies or certificates; it stays yours to close
 
     Raises NotLoggedIn, ConfigError, NotFound (the profile). All errors are ``cpsl.CapsuleError``s.
@@ -37,13 +45,14 @@ class AsyncClient:
         gateway_url: str | None = None,
         *,
         profile: str | None = None,
-        timeout: float = 60.0,
+        timeout: float | Timeout = 60.0,
         max_retries: int = 3,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         found = auth.resolve(token, gateway_url, profile)
-        self._gateway = flows.Gateway(found.gateway_url, max_retries, found.source)
-        self._driver = AsyncDriver(Wire(found.gateway_url, found.token, timeout), http_client)
+        limits = reading(timeout)
+        self._gateway = flows.Gateway(found.gateway_url, max_retries, found.source, limits)
+        self._driver = AsyncDriver(Wire(found.gateway_url, found.token, limits), http_client)
         self.apps = nouns.Apps(self._driver, self._gateway)
         self.channels = nouns.Channels(self._driver, self._gateway)
         self.deploys = nouns.Deploys(self._driver, self._gateway)
@@ -73,7 +82,7 @@ class AsyncClient:
         session_id: str | None = None,
         *,
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
         attachments: Iterable[Attachable] = (),
     ) -> ChatResponse:
         """Send a message; return the whole answer. Without ``session_id`` it begins a conversation.
@@ -81,8 +90,8 @@ class AsyncClient:
         ``attachments`` are files to go with it: paths, or ``cpsl.Upload``s. They are uploaded first.
 
         The turn belongs to the gateway: lost connections are taken up again, and the same ``idempotency_key`` gives the
-        same turn, never a second one. Without ``timeout`` (seconds for the whole answer) it waits as long as the turn
-        is alive.
+        same turn, never a second one. Without ``timeout`` (seconds for the whole answer, or a ``cpsl.Timeout``) it
+        waits as long as the turn is alive.
 
         Raises AppError (with ``partial``), TurnCancelled, NotFound; PromptRequired at once when the app waits for a
         person; GatewayTimeout (``turn_timeout``) and StreamCut, after which the turn still goes on.
@@ -102,7 +111,7 @@ class AsyncClient:
         session_id: str | None = None,
         *,
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
         attachments: Iterable[Attachable] = (),
     ) -> AsyncIterator[StreamChunk]:
         """Send a message; yield the turn's events as they come, each once and in order.
@@ -137,4 +146,4 @@ class AsyncClient:
         return f"AsyncClient(gateway_url={self._gateway.url!r}, token=[secure])"
 
     def __reduce__(self) -> str:
-        raise TypeError("An AsyncClient holds a token and connections: make a new one where it is needed.")
+        raise TypeError("A client holds a token and connections: make a new one where it is needed.")

@@ -1,6 +1,6 @@
 """What a workspace owns, as attributes of ``AsyncClient``: ``await client.secrets.list()`` …
 
-The same as ``nouns.py`` with ``await``; a test compares the two.
+The source of ``nouns.py`` too: see ``tests/support/twins.py``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from cpsl.client import calls, flows, streams, transfers
 from cpsl.client.bodies import Progress
 from cpsl.client.drivers import AsyncDriver
-from cpsl.client.operations import Readable
+from cpsl.client.operations import Call, Readable, T
+from cpsl.client.timeouts import Timeout
 from cpsl.client.types import StreamChunk
 from cpsl.wire import accounts, apps, resources, turns
 
@@ -25,13 +26,17 @@ class _Noun:
         self._driver = driver
         self._gateway = gateway
 
+    async def _ask(self, wanted: Call[T]) -> T:
+        return await self._driver.run(flows.call(self._gateway, wanted))
+
 
 class Secrets(_Noun):
     """The secrets of the workspace. Their values go in and never come out."""
 
     async def list(self) -> _list[resources.Secret]:
         """All secrets: names, digests and times."""
-        return (await self._driver.run(flows.call(self._gateway, calls.secrets()))).secrets
+        found = await self._ask(calls.secrets())
+        return found.secrets
 
     async def create(
         self, secrets: Mapping[str, str], overwrite: bool = False, stage: bool = False, allow_empty: bool = False
@@ -41,11 +46,11 @@ class Secrets(_Noun):
         Apps that name one restart with the new value; with ``stage`` it is for what is deployed from now on.
         """
         wanted = calls.create_secrets(secrets, overwrite, stage, allow_empty)
-        return await self._driver.run(flows.call(self._gateway, wanted))
+        return await self._ask(wanted)
 
     async def delete(self, name: str, stage: bool = False) -> resources.SecretDeleted:
         """Delete one. Raises NotFound. Apps that name it restart; with ``stage``, what runs keeps it until it ends."""
-        return await self._driver.run(flows.call(self._gateway, calls.delete_secret(name, stage)))
+        return await self._ask(calls.delete_secret(name, stage))
 
 
 class FileSystems(_Noun):
@@ -53,29 +58,31 @@ class FileSystems(_Noun):
 
     async def list(self) -> _list[resources.FileSystem]:
         """All filesystems."""
-        return (await self._driver.run(flows.call(self._gateway, calls.filesystems()))).filesystems
+        found = await self._ask(calls.filesystems())
+        return found.filesystems
 
     async def create(self, name: str) -> resources.FileSystem:
         """Make an empty one. Raises Conflict (``filesystem_exists``)."""
-        return await self._driver.run(flows.call(self._gateway, calls.create_filesystem(name)))
+        return await self._ask(calls.create_filesystem(name))
 
     async def get(self, name: str) -> resources.FileSystem:
         """One filesystem, by name or id. Raises NotFound."""
-        return await self._driver.run(flows.call(self._gateway, calls.filesystem(name)))
+        return await self._ask(calls.filesystem(name))
 
     async def delete(self, name: str) -> None:
         """Delete one with all its files. Raises Conflict (``in_use``) while an app mounts it."""
-        await self._driver.run(flows.call(self._gateway, calls.delete_filesystem(name)))
+        await self._ask(calls.delete_filesystem(name))
 
     async def entries(
         self, name: str, path: str = "/", limit: int | None = None, after: str = ""
     ) -> _list[resources.Entry]:
         """What the folder ``path`` holds, by name; with ``limit`` at most so many, those behind the name ``after``."""
-        return (await self._driver.run(flows.call(self._gateway, calls.entries(name, path, limit, after)))).entries
+        found = await self._ask(calls.entries(name, path, limit, after))
+        return found.entries
 
     async def stat(self, name: str, path: str, digest: bool = False) -> resources.FileInfo:
         """A file or folder; with ``digest`` its SHA-256 as well. Raises NotFound."""
-        return await self._driver.run(flows.call(self._gateway, calls.stat(name, path, digest)))
+        return await self._ask(calls.stat(name, path, digest))
 
     async def upload(
         self, name: str, path: str, content: Content, overwrite: bool = False, progress: Progress | None = None
@@ -98,15 +105,15 @@ class FileSystems(_Noun):
 
     async def delete_file(self, name: str, path: str, recursive: bool = False) -> None:
         """Delete a file or an empty folder; with ``recursive`` a folder with all in it. Raises NotFound."""
-        await self._driver.run(flows.call(self._gateway, calls.delete_file(name, path, recursive)))
+        await self._ask(calls.delete_file(name, path, recursive))
 
     async def make_folder(self, name: str, path: str) -> None:
         """Make a folder and those above it, unless they are there. Raises Conflict (``file_exists``) for a file."""
-        await self._driver.run(flows.call(self._gateway, calls.make_folder(name, path)))
+        await self._ask(calls.make_folder(name, path))
 
     async def move_file(self, name: str, source: str, target: str, overwrite: bool = False) -> None:
         """Give a file or folder another path. Raises NotFound, Conflict (``file_exists``) unless ``overwrite``."""
-        await self._driver.run(flows.call(self._gateway, calls.move_file(name, source, target, overwrite)))
+        await self._ask(calls.move_file(name, source, target, overwrite))
 
 
 class Channels(_Noun):
@@ -114,20 +121,22 @@ class Channels(_Noun):
 
     async def list(self) -> _list[resources.Channel]:
         """All channels."""
-        return (await self._driver.run(flows.call(self._gateway, calls.channels()))).channels
+        found = await self._ask(calls.channels())
+        return found.channels
 
     async def create(self, name: str, type: str, credentials: Mapping[str, str]) -> resources.Channel:
         """A new channel. ``type`` and ``credentials``: see ``cpsl.wire.resources.CHANNEL_CREDENTIALS``."""
         wanted = calls.create_channel(name, type, credentials)
-        return (await self._driver.run(flows.call(self._gateway, wanted))).channel
+        found = await self._ask(wanted)
+        return found.channel
 
     async def get(self, name: str) -> resources.Channel:
         """One channel. Raises NotFound."""
-        return await self._driver.run(flows.call(self._gateway, calls.channel(name)))
+        return await self._ask(calls.channel(name))
 
     async def delete(self, name: str, force: bool = False) -> None:
         """Delete one. Raises Conflict while an app uses it, unless ``force``."""
-        await self._driver.run(flows.call(self._gateway, calls.delete_channel(name, force)))
+        await self._ask(calls.delete_channel(name, force))
 
 
 class Apps(_Noun):
@@ -135,37 +144,39 @@ class Apps(_Noun):
 
     async def list(self) -> _list[apps.App]:
         """All apps."""
-        return (await self._driver.run(flows.call(self._gateway, calls.app_list()))).apps
+        found = await self._ask(calls.app_list())
+        return found.apps
 
     async def get(self, app: str) -> apps.App:
         """One app. Raises NotFound."""
-        return await self._driver.run(flows.call(self._gateway, calls.app(app)))
+        return await self._ask(calls.app(app))
 
     async def delete(self, app: str) -> None:
         """Delete an app with its versions and sessions. Raises NotFound."""
-        await self._driver.run(flows.call(self._gateway, calls.delete_app(app)))
+        await self._ask(calls.delete_app(app))
 
     async def versions(self, app: str) -> _list[apps.Version]:
         """Its deploys."""
-        return await self._driver.run(flows.call(self._gateway, calls.versions(app)))
+        return await self._ask(calls.versions(app))
 
     async def rollback(self, app: str, version: int | None = None) -> apps.RolledBack:
         """Make an earlier version live, by default the one that was live before, once it has come up.
 
         Raises NotFound (``version_not_found``), Conflict (``already_live``), DeployFailed when it does not come up.
         """
-        return await self._driver.run(flows.call(self._gateway, calls.rollback(app, version)))
+        return await self._ask(calls.rollback(app, version))
 
     async def restart(self, app: str) -> apps.Restarted:
         """Start an app anew with the same version. Turns in flight end where they began. Raises NotFound."""
-        return await self._driver.run(flows.call(self._gateway, calls.restart(app)))
+        return await self._ask(calls.restart(app))
 
     async def logs(
         self, app: str, limit: int = 100, after: int | None = None, wanted: apps.LogFilter = apps.EVERY_LINE
     ) -> _list[apps.LogLine]:
         """Lines of its log, oldest first: the last ``limit``, or the first ``limit`` after line ``after``."""
         page = calls.logs(app, limit, after, wanted)
-        return (await self._driver.run(flows.call(self._gateway, page))).lines
+        found = await self._ask(page)
+        return found.lines
 
     def follow_logs(
         self, app: str, limit: int = 100, wanted: apps.LogFilter = apps.EVERY_LINE, after: int = 0
@@ -178,7 +189,7 @@ class Apps(_Noun):
 
     async def build_log(self, app: str, version: int | None = None) -> apps.BuildLog:
         """What building the image of a version (of the live one) printed."""
-        return await self._driver.run(flows.call(self._gateway, calls.build_log(app, version)))
+        return await self._ask(calls.build_log(app, version))
 
 
 class Deploys(_Noun):
@@ -186,7 +197,7 @@ class Deploys(_Noun):
 
     async def check(self, spec: apps.AppSpec) -> apps.DeployCheck:
         """What the spec names that the workspace has not."""
-        return await self._driver.run(flows.call(self._gateway, calls.check_deploy(spec)))
+        return await self._ask(calls.check_deploy(spec))
 
     def create(
         self,
@@ -213,15 +224,15 @@ class Sessions(_Noun):
 
     async def list(self, app: str, limit: int = 50, after: str | None = None) -> turns.SessionList:
         """A page of sessions, newest first. ``after`` is the ``next`` of the page before."""
-        return await self._driver.run(flows.call(self._gateway, calls.sessions(app, limit, after)))
+        return await self._ask(calls.sessions(app, limit, after))
 
     async def get(self, app: str, id: str) -> turns.Session:
         """One session with its messages. Raises NotFound."""
-        return await self._driver.run(flows.call(self._gateway, calls.session(app, id)))
+        return await self._ask(calls.session(app, id))
 
     async def delete(self, app: str, id: str) -> None:
         """Delete one. Raises NotFound."""
-        await self._driver.run(flows.call(self._gateway, calls.delete_session(app, id)))
+        await self._ask(calls.delete_session(app, id))
 
 
 class Turns(_Noun):
@@ -229,32 +240,32 @@ class Turns(_Noun):
 
     async def get(self, id: str) -> turns.Turn:
         """One turn. Raises NotFound."""
-        return await self._driver.run(flows.call(self._gateway, calls.turn(id)))
+        return await self._ask(calls.turn(id))
 
-    def events(self, id: str, after: int = 0) -> AsyncIterator[StreamChunk]:
+    def events(self, id: str, after: int = 0, *, timeout: float | Timeout | None = None) -> AsyncIterator[StreamChunk]:
         """The events of a turn from number ``after + 1`` to its end; as ``Client.stream``."""
-        return self._driver.iterate(streams.turn_events(self._gateway, id, after))
+        return self._driver.iterate(streams.turn_events(self._gateway, id, after, timeout))
 
     async def cancel(self, id: str) -> turns.Turn:
         """Stop a turn. What it had answered stays."""
-        return await self._driver.run(flows.call(self._gateway, calls.cancel(id)))
+        return await self._ask(calls.cancel(id))
 
     async def answer(self, id: str, prompt_id: str, fields: Mapping[str, str]) -> turns.PromptState:
         """Answer a form. Raises Conflict (``prompt_closed``), InvalidRequest (``invalid_prompt_answer``)."""
         wanted = calls.answer(id, prompt_id, turns.PromptAnswer(dict(fields)))
-        return await self._driver.run(flows.call(self._gateway, wanted))
+        return await self._ask(wanted)
 
     async def decline(self, id: str, prompt_id: str) -> turns.PromptState:
         """Say no to a prompt. Raises Conflict (``prompt_closed``)."""
         wanted = calls.answer(id, prompt_id, turns.PromptAnswer(declined=True))
-        return await self._driver.run(flows.call(self._gateway, wanted))
+        return await self._ask(wanted)
 
     async def upload(
         self, id: str, prompt_id: str, name: str, content: Content, content_type: str = "application/octet-stream"
     ) -> turns.PromptState:
         """Answer a file prompt. Raises Conflict (``prompt_closed``), TooLarge."""
         wanted = calls.upload_to_prompt(id, prompt_id, name, content, content_type)
-        return await self._driver.run(flows.call(self._gateway, wanted))
+        return await self._ask(wanted)
 
 
 class Tokens(_Noun):
@@ -262,12 +273,13 @@ class Tokens(_Noun):
 
     async def list(self) -> _list[accounts.Token]:
         """All tokens; never the tokens themselves."""
-        return (await self._driver.run(flows.call(self._gateway, calls.tokens()))).tokens
+        found = await self._ask(calls.tokens())
+        return found.tokens
 
     async def create(self, name: str = "", expires_in: int | None = None) -> accounts.NewToken:
         """A new token, shown this once. ``expires_in`` seconds, or never."""
-        return await self._driver.run(flows.call(self._gateway, calls.create_token(name, expires_in)))
+        return await self._ask(calls.create_token(name, expires_in))
 
     async def delete(self, id: str) -> None:
         """Revoke one; ``current`` is the one in use. Raises NotFound."""
-        await self._driver.run(flows.call(self._gateway, calls.delete_token(id)))
+        await self._ask(calls.delete_token(id))

@@ -1,3 +1,4 @@
+# Made of async_client.py by python -m tests.support.twins: edit that.
 """``Client``: talk to deployed apps, and run a workspace, from a script, a service or a test."""
 
 from __future__ import annotations
@@ -14,17 +15,22 @@ from cpsl import auth
 from cpsl.client import calls, flows, nouns, streams
 from cpsl.client.attaching import Attachable
 from cpsl.client.drivers import SyncDriver, Wire
+from cpsl.client.timeouts import Timeout, reading
 from cpsl.client.types import AppInfo, ChatResponse, Fold, StreamChunk
 from cpsl.wire import accounts
 
 
 class Client:
-    """A connection to a gateway, for any number of threads; close it, or use it in a ``with`` block.
+    """A connection to a gateway, for any number of threads.
+
+    Close it, or use it in an ``with`` block. Connections are kept and used again; they do not survive a fork, so
+    make the client in the process that uses it.
 
     - ``token``, ``gateway_url``, ``profile``: instead of what ``capsule login`` stored; see ``cpsl.auth.resolve``
-    - ``timeout``: seconds that the gateway may be silent on a plain request (an answer that is being made may take
-      longer: see ``chat``)
-    - ``max_retries``: how often a request is repeated that is safe to repeat, when the network or the gateway fails
+    - ``timeout``: seconds that the gateway may be silent on a plain request, or a ``cpsl.Timeout`` for such requests
+      (an answer that is being made may take longer: see ``chat``)
+    - ``max_retries``: how often a request is repeated that is safe to repeat, when the network or the gateway fails;
+      the waits between grow, are jittered, and obey ``Retry-After``
     - ``http_client``: your own ``httpx.Client``, for proxies or certificates; it stays yours to close
 
     Raises NotLoggedIn, ConfigError, NotFound (the profile). All errors are ``cpsl.CapsuleError``s.
@@ -36,13 +42,14 @@ class Client:
         gateway_url: str | None = None,
         *,
         profile: str | None = None,
-        timeout: float = 60.0,
+        timeout: float | Timeout = 60.0,
         max_retries: int = 3,
         http_client: httpx.Client | None = None,
     ) -> None:
         found = auth.resolve(token, gateway_url, profile)
-        self._gateway = flows.Gateway(found.gateway_url, max_retries, found.source)
-        self._driver = SyncDriver(Wire(found.gateway_url, found.token, timeout), http_client)
+        limits = reading(timeout)
+        self._gateway = flows.Gateway(found.gateway_url, max_retries, found.source, limits)
+        self._driver = SyncDriver(Wire(found.gateway_url, found.token, limits), http_client)
         self.apps = nouns.Apps(self._driver, self._gateway)
         self.channels = nouns.Channels(self._driver, self._gateway)
         self.deploys = nouns.Deploys(self._driver, self._gateway)
@@ -72,7 +79,7 @@ class Client:
         session_id: str | None = None,
         *,
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
         attachments: Iterable[Attachable] = (),
     ) -> ChatResponse:
         """Send a message; return the whole answer. Without ``session_id`` it begins a conversation.
@@ -80,8 +87,8 @@ class Client:
         ``attachments`` are files to go with it: paths, or ``cpsl.Upload``s. They are uploaded first.
 
         The turn belongs to the gateway: lost connections are taken up again, and the same ``idempotency_key`` gives the
-        same turn, never a second one. Without ``timeout`` (seconds for the whole answer) it waits as long as the turn
-        is alive.
+        same turn, never a second one. Without ``timeout`` (seconds for the whole answer, or a ``cpsl.Timeout``) it
+        waits as long as the turn is alive.
 
         Raises AppError (with ``partial``), TurnCancelled, NotFound; PromptRequired at once when the app waits for a
         person; GatewayTimeout (``turn_timeout``) and StreamCut, after which the turn still goes on.
@@ -101,7 +108,7 @@ class Client:
         session_id: str | None = None,
         *,
         idempotency_key: str | None = None,
-        timeout: float | None = None,
+        timeout: float | Timeout | None = None,
         attachments: Iterable[Attachable] = (),
     ) -> Iterator[StreamChunk]:
         """Send a message; yield the turn's events as they come, each once and in order.
@@ -136,4 +143,4 @@ class Client:
         return f"Client(gateway_url={self._gateway.url!r}, token=[secure])"
 
     def __reduce__(self) -> str:
-        raise TypeError("A Client holds a token and connections: make a new one where it is needed.")
+        raise TypeError("A client holds a token and connections: make a new one where it is needed.")

@@ -30,18 +30,20 @@ from cpsl.client.operations import (
     Sleep,
     T,
 )
+from cpsl.client.timeouts import Timeout
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Longest answer that is read into memory; files and streams have no such limit."""
 
 _PIECE_BYTES = 1024 * 1024
 _CONNECT_SECONDS = 10.0
+_READ_SECONDS = 60.0
 
 
 class Wire:
-    """What both drivers know: where requests go, with which token, and how long silence may last (seconds)."""
+    """What both drivers know: where requests go, with which token, and how long they wait."""
 
-    def __init__(self, gateway_url: str, token: str | None, timeout: float) -> None:
+    def __init__(self, gateway_url: str, token: str | None, timeout: Timeout) -> None:
         self.gateway_url = gateway_url
         self._token = token
         self._timeout = timeout
@@ -66,8 +68,12 @@ class Wire:
         return headers
 
     def _timeouts(self, wanted: Request) -> httpx.Timeout:
-        silence = wanted.silence or self._timeout
-        return httpx.Timeout(silence, connect=min(_CONNECT_SECONDS, silence))
+        silence = wanted.silence or self._timeout.read or _READ_SECONDS
+        connect = wanted.connect or self._timeout.connect or min(_CONNECT_SECONDS, silence)
+        if wanted.until is not None:
+            left = _left(wanted.until)
+            silence, connect = min(silence, left), min(connect, left)
+        return httpx.Timeout(silence, connect=connect)
 
     def options(self) -> dict[str, Any]:
         """How our own httpx client is made."""
@@ -96,6 +102,14 @@ def _head(response: httpx.Response, body: bytes = b"") -> Answer:
 def _check_length(size: int) -> None:
     if size > MAX_ANSWER_BYTES:
         raise httpx.DecodingError("the answer is too long")
+
+
+def _left(until: float | None) -> float:
+    """Seconds until then. Raises httpx.ReadTimeout when it is over."""
+    left = 1.0 if until is None else until - time.monotonic()
+    if left <= 0:
+        raise httpx.ReadTimeout("the time for the whole call is over")
+    return left
 
 
 def _check_open(closed: bool) -> None:
@@ -190,6 +204,7 @@ class _SyncLink:
         for piece in response.iter_bytes():
             body += piece
             _check_length(len(body))
+            _left(wanted.until)
         self.close()
         return _head(response, bytes(body))
 
@@ -294,6 +309,7 @@ class _AsyncLink:
         async for piece in response.aiter_bytes():
             body += piece
             _check_length(len(body))
+            _left(wanted.until)
         await self.close()
         return _head(response, bytes(body))
 

@@ -27,6 +27,7 @@ from cpsl.client.operations import (
     Sleep,
     T,
 )
+from cpsl.client.timeouts import NO_LIMITS, Timeout
 
 RESUME_ATTEMPTS = 10
 """How often a cut stream is taken up again without a single new event, before it counts as lost."""
@@ -45,12 +46,13 @@ class Gateway:
     """What flows know of the other side.
 
     ``url`` and ``source`` (where the token came from) are for messages; a repeatable request is repeated
-    ``max_retries`` times; ``clock`` counts seconds.
+    ``max_retries`` times; ``timeout`` is for plain calls; ``clock`` counts seconds.
     """
 
     url: str
     max_retries: int = 3
     source: str = ""
+    timeout: Timeout = NO_LIMITS
     clock: Callable[[], float] = time.monotonic
 
     def refusal(self, answer: Answer) -> errors.CapsuleError | None:
@@ -86,6 +88,8 @@ def call(gateway: Gateway, wanted: Call[T]) -> Flow[T]:
 def asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]) -> Flow[Answer]:
     """The answer to a request, repeated where that is safe. Raises the error that it tells of."""
     attempt, lost = 0, False
+    if operation is Send and gateway.timeout.total:
+        request = replace(request, until=gateway.clock() + gateway.timeout.total)
     while True:
         answer, error = yield from _attempt(gateway, request, operation)
         if error is None:
@@ -116,6 +120,8 @@ def _retry_delay(
     if not request.repeatable or attempt > gateway.max_retries or not wall.is_transient(error):
         return None
     wait = delay(attempt, wall.retry_after(answer.headers.get("retry-after")))
+    if request.until is not None and gateway.clock() + wait >= request.until:
+        return None
     return wait if wait <= _LONGEST_RETRY_AFTER_SECONDS else None
 
 
@@ -136,7 +142,7 @@ class Subject(Generic[E]):
     - ``ending`` says whether it was the last, and raises the error that it stands for
     - ``opened`` sees each response's head; ``request_id`` names the turn, once it is known
     - ``settled``, if given, asks whether the log has ended, for those who begin behind its end
-    - ``timeout``: seconds that the whole may take
+    - ``timeout``: how long the whole may take, and its connections
     """
 
     first: Request
@@ -147,7 +153,7 @@ class Subject(Generic[E]):
     opened: Callable[[Answer], None] = field(default=lambda head: None)
     request_id: Callable[[], str | None] = field(default=lambda: None)
     settled: Call[bool] | None = None
-    timeout: float | None = None
+    timeout: Timeout = NO_LIMITS
 
 
 def follow(gateway: Gateway, subject: Subject[E]) -> Flow[None]:
@@ -173,7 +179,8 @@ class _Following(Generic[E]):
         self._begun = False
         self._settled = False
         self._connected_at: float | None = None
-        self._deadline = gateway.clock() + subject.timeout if subject.timeout else None
+        total = subject.timeout.total
+        self._deadline = gateway.clock() + total if total else None
 
     def run(self) -> Flow[None]:
         while True:
@@ -193,7 +200,8 @@ class _Following(Generic[E]):
         request = subject.resume(subject.last) if subject.last else subject.first
         try:
             self._connected_at = None
-            yield from _connect(self._gateway, replace(request, silence=self._silence()), subject)
+            request = replace(request, silence=self._silence(), connect=subject.timeout.connect)
+            yield from _connect(self._gateway, request, subject)
             self._connected_at, self._begun = self._gateway.clock(), True
             if (yield from _read_events(self._gateway, subject, self._check_deadline)):
                 return None
@@ -202,15 +210,16 @@ class _Following(Generic[E]):
         return errors.StreamCut("it ended before its end", code=_ENDED_EARLY)
 
     def _silence(self) -> float:
+        longest = self._subject.timeout.read or STREAM_SILENCE_SECONDS
         if self._deadline is None:
-            return STREAM_SILENCE_SECONDS
+            return longest
         self._check_deadline()
-        return min(STREAM_SILENCE_SECONDS, max(self._deadline - self._gateway.clock(), 0.05))
+        return min(longest, max(self._deadline - self._gateway.clock(), 0.05))
 
     def _check_deadline(self) -> None:
         if self._deadline is not None and self._gateway.clock() >= self._deadline:
             raise errors.GatewayTimeout(
-                f"The answer was not complete after {self._subject.timeout:g} seconds",
+                f"The answer was not complete after {self._subject.timeout.total:g} seconds",
                 code="turn_timeout",
                 hint=f"The turn goes on at the gateway. {_take_up_later(self._subject)}",
             )

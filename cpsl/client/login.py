@@ -24,6 +24,7 @@ from cpsl.client import calls, flows, wall
 from cpsl.client.client import Client
 from cpsl.client.drivers import SyncDriver, Wire
 from cpsl.client.operations import Answer, Call, Flow, Request, Send, T
+from cpsl.client.timeouts import Timeout
 from cpsl.wire.accounts import Bootstrap, DeviceCode, DeviceToken, Me, OAuthError
 
 _TIMEOUT_SECONDS = 30.0
@@ -132,7 +133,7 @@ def _machine() -> str:
 @contextmanager
 def _nobody(url: str, http_client: httpx.Client | None) -> Iterator[Callable[[Flow[Any]], Any]]:
     """A way to run flows without a token."""
-    driver = SyncDriver(Wire(url, None, _TIMEOUT_SECONDS), http_client)
+    driver = SyncDriver(Wire(url, None, Timeout(read=_TIMEOUT_SECONDS)), http_client)
     try:
         yield driver.run
     finally:

@@ -1,8 +1,5 @@
-"""What a workspace owns, as attributes of ``Client``: ``client.secrets.list()``, ``client.turns.cancel(id)`` …
-
-Every method raises ``cpsl.CapsuleError``s and returns the typed structs of ``cpsl.wire``. ``async_nouns.py`` is the
-same with ``await``; a test compares the two.
-"""
+# Made of async_nouns.py by python -m tests.support.twins: edit that.
+"""What a workspace owns, as attributes of ``Client``: ``client.secrets.list()`` …"""
 
 from __future__ import annotations
 
@@ -12,12 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from cpsl.client import calls, flows, streams, transfers
 from cpsl.client.bodies import Progress
 from cpsl.client.drivers import SyncDriver
-from cpsl.client.operations import Readable
+from cpsl.client.operations import Call, Readable, T
+from cpsl.client.timeouts import Timeout
 from cpsl.client.types import StreamChunk
 from cpsl.wire import accounts, apps, resources, turns
 
 Content = bytes | Iterable[bytes] | Readable
-"""A body: whole, in pieces, or a binary file. All but the first are read as they are sent."""
+"""A body: whole, in pieces, or a binary file. All but the first are read as they are sent,
+blocking ones in a thread."""
 
 
 class _Noun:
@@ -25,13 +24,17 @@ class _Noun:
         self._driver = driver
         self._gateway = gateway
 
+    def _ask(self, wanted: Call[T]) -> T:
+        return self._driver.run(flows.call(self._gateway, wanted))
+
 
 class Secrets(_Noun):
     """The secrets of the workspace. Their values go in and never come out."""
 
     def list(self) -> _list[resources.Secret]:
         """All secrets: names, digests and times."""
-        return self._driver.run(flows.call(self._gateway, calls.secrets())).secrets
+        found = self._ask(calls.secrets())
+        return found.secrets
 
     def create(
         self, secrets: Mapping[str, str], overwrite: bool = False, stage: bool = False, allow_empty: bool = False
@@ -41,11 +44,11 @@ class Secrets(_Noun):
         Apps that name one restart with the new value; with ``stage`` it is for what is deployed from now on.
         """
         wanted = calls.create_secrets(secrets, overwrite, stage, allow_empty)
-        return self._driver.run(flows.call(self._gateway, wanted))
+        return self._ask(wanted)
 
     def delete(self, name: str, stage: bool = False) -> resources.SecretDeleted:
         """Delete one. Raises NotFound. Apps that name it restart; with ``stage``, what runs keeps it until it ends."""
-        return self._driver.run(flows.call(self._gateway, calls.delete_secret(name, stage)))
+        return self._ask(calls.delete_secret(name, stage))
 
 
 class FileSystems(_Noun):
@@ -53,27 +56,29 @@ class FileSystems(_Noun):
 
     def list(self) -> _list[resources.FileSystem]:
         """All filesystems."""
-        return self._driver.run(flows.call(self._gateway, calls.filesystems())).filesystems
+        found = self._ask(calls.filesystems())
+        return found.filesystems
 
     def create(self, name: str) -> resources.FileSystem:
         """Make an empty one. Raises Conflict (``filesystem_exists``)."""
-        return self._driver.run(flows.call(self._gateway, calls.create_filesystem(name)))
+        return self._ask(calls.create_filesystem(name))
 
     def get(self, name: str) -> resources.FileSystem:
         """One filesystem, by name or id. Raises NotFound."""
-        return self._driver.run(flows.call(self._gateway, calls.filesystem(name)))
+        return self._ask(calls.filesystem(name))
 
     def delete(self, name: str) -> None:
         """Delete one with all its files. Raises Conflict (``in_use``) while an app mounts it."""
-        self._driver.run(flows.call(self._gateway, calls.delete_filesystem(name)))
+        self._ask(calls.delete_filesystem(name))
 
     def entries(self, name: str, path: str = "/", limit: int | None = None, after: str = "") -> _list[resources.Entry]:
         """What the folder ``path`` holds, by name; with ``limit`` at most so many, those behind the name ``after``."""
-        return (self._driver.run(flows.call(self._gateway, calls.entries(name, path, limit, after)))).entries
+        found = self._ask(calls.entries(name, path, limit, after))
+        return found.entries
 
     def stat(self, name: str, path: str, digest: bool = False) -> resources.FileInfo:
         """A file or folder; with ``digest`` its SHA-256 as well. Raises NotFound."""
-        return self._driver.run(flows.call(self._gateway, calls.stat(name, path, digest)))
+        return self._ask(calls.stat(name, path, digest))
 
     def upload(
         self, name: str, path: str, content: Content, overwrite: bool = False, progress: Progress | None = None
@@ -96,15 +101,15 @@ class FileSystems(_Noun):
 
     def delete_file(self, name: str, path: str, recursive: bool = False) -> None:
         """Delete a file or an empty folder; with ``recursive`` a folder with all in it. Raises NotFound."""
-        self._driver.run(flows.call(self._gateway, calls.delete_file(name, path, recursive)))
+        self._ask(calls.delete_file(name, path, recursive))
 
     def make_folder(self, name: str, path: str) -> None:
         """Make a folder and those above it, unless they are there. Raises Conflict (``file_exists``) for a file."""
-        self._driver.run(flows.call(self._gateway, calls.make_folder(name, path)))
+        self._ask(calls.make_folder(name, path))
 
     def move_file(self, name: str, source: str, target: str, overwrite: bool = False) -> None:
         """Give a file or folder another path. Raises NotFound, Conflict (``file_exists``) unless ``overwrite``."""
-        self._driver.run(flows.call(self._gateway, calls.move_file(name, source, target, overwrite)))
+        self._ask(calls.move_file(name, source, target, overwrite))
 
 
 class Channels(_Noun):
@@ -112,20 +117,22 @@ class Channels(_Noun):
 
     def list(self) -> _list[resources.Channel]:
         """All channels."""
-        return self._driver.run(flows.call(self._gateway, calls.channels())).channels
+        found = self._ask(calls.channels())
+        return found.channels
 
     def create(self, name: str, type: str, credentials: Mapping[str, str]) -> resources.Channel:
         """A new channel. ``type`` and ``credentials``: see ``cpsl.wire.resources.CHANNEL_CREDENTIALS``."""
         wanted = calls.create_channel(name, type, credentials)
-        return self._driver.run(flows.call(self._gateway, wanted)).channel
+        found = self._ask(wanted)
+        return found.channel
 
     def get(self, name: str) -> resources.Channel:
         """One channel. Raises NotFound."""
-        return self._driver.run(flows.call(self._gateway, calls.channel(name)))
+        return self._ask(calls.channel(name))
 
     def delete(self, name: str, force: bool = False) -> None:
         """Delete one. Raises Conflict while an app uses it, unless ``force``."""
-        self._driver.run(flows.call(self._gateway, calls.delete_channel(name, force)))
+        self._ask(calls.delete_channel(name, force))
 
 
 class Apps(_Noun):
@@ -133,37 +140,39 @@ class Apps(_Noun):
 
     def list(self) -> _list[apps.App]:
         """All apps."""
-        return self._driver.run(flows.call(self._gateway, calls.app_list())).apps
+        found = self._ask(calls.app_list())
+        return found.apps
 
     def get(self, app: str) -> apps.App:
         """One app. Raises NotFound."""
-        return self._driver.run(flows.call(self._gateway, calls.app(app)))
+        return self._ask(calls.app(app))
 
     def delete(self, app: str) -> None:
         """Delete an app with its versions and sessions. Raises NotFound."""
-        self._driver.run(flows.call(self._gateway, calls.delete_app(app)))
+        self._ask(calls.delete_app(app))
 
     def versions(self, app: str) -> _list[apps.Version]:
         """Its deploys."""
-        return self._driver.run(flows.call(self._gateway, calls.versions(app)))
+        return self._ask(calls.versions(app))
 
     def rollback(self, app: str, version: int | None = None) -> apps.RolledBack:
         """Make an earlier version live, by default the one that was live before, once it has come up.
 
         Raises NotFound (``version_not_found``), Conflict (``already_live``), DeployFailed when it does not come up.
         """
-        return self._driver.run(flows.call(self._gateway, calls.rollback(app, version)))
+        return self._ask(calls.rollback(app, version))
 
     def restart(self, app: str) -> apps.Restarted:
         """Start an app anew with the same version. Turns in flight end where they began. Raises NotFound."""
-        return self._driver.run(flows.call(self._gateway, calls.restart(app)))
+        return self._ask(calls.restart(app))
 
     def logs(
         self, app: str, limit: int = 100, after: int | None = None, wanted: apps.LogFilter = apps.EVERY_LINE
     ) -> _list[apps.LogLine]:
         """Lines of its log, oldest first: the last ``limit``, or the first ``limit`` after line ``after``."""
         page = calls.logs(app, limit, after, wanted)
-        return self._driver.run(flows.call(self._gateway, page)).lines
+        found = self._ask(page)
+        return found.lines
 
     def follow_logs(
         self, app: str, limit: int = 100, wanted: apps.LogFilter = apps.EVERY_LINE, after: int = 0
@@ -176,7 +185,7 @@ class Apps(_Noun):
 
     def build_log(self, app: str, version: int | None = None) -> apps.BuildLog:
         """What building the image of a version (of the live one) printed."""
-        return self._driver.run(flows.call(self._gateway, calls.build_log(app, version)))
+        return self._ask(calls.build_log(app, version))
 
 
 class Deploys(_Noun):
@@ -184,7 +193,7 @@ class Deploys(_Noun):
 
     def check(self, spec: apps.AppSpec) -> apps.DeployCheck:
         """What the spec names that the workspace has not."""
-        return self._driver.run(flows.call(self._gateway, calls.check_deploy(spec)))
+        return self._ask(calls.check_deploy(spec))
 
     def create(
         self,
@@ -211,15 +220,15 @@ class Sessions(_Noun):
 
     def list(self, app: str, limit: int = 50, after: str | None = None) -> turns.SessionList:
         """A page of sessions, newest first. ``after`` is the ``next`` of the page before."""
-        return self._driver.run(flows.call(self._gateway, calls.sessions(app, limit, after)))
+        return self._ask(calls.sessions(app, limit, after))
 
     def get(self, app: str, id: str) -> turns.Session:
         """One session with its messages. Raises NotFound."""
-        return self._driver.run(flows.call(self._gateway, calls.session(app, id)))
+        return self._ask(calls.session(app, id))
 
     def delete(self, app: str, id: str) -> None:
         """Delete one. Raises NotFound."""
-        self._driver.run(flows.call(self._gateway, calls.delete_session(app, id)))
+        self._ask(calls.delete_session(app, id))
 
 
 class Turns(_Noun):
@@ -227,32 +236,32 @@ class Turns(_Noun):
 
     def get(self, id: str) -> turns.Turn:
         """One turn. Raises NotFound."""
-        return self._driver.run(flows.call(self._gateway, calls.turn(id)))
+        return self._ask(calls.turn(id))
 
-    def events(self, id: str, after: int = 0) -> Iterator[StreamChunk]:
+    def events(self, id: str, after: int = 0, *, timeout: float | Timeout | None = None) -> Iterator[StreamChunk]:
         """The events of a turn from number ``after + 1`` to its end; as ``Client.stream``."""
-        return self._driver.iterate(streams.turn_events(self._gateway, id, after))
+        return self._driver.iterate(streams.turn_events(self._gateway, id, after, timeout))
 
     def cancel(self, id: str) -> turns.Turn:
         """Stop a turn. What it had answered stays."""
-        return self._driver.run(flows.call(self._gateway, calls.cancel(id)))
+        return self._ask(calls.cancel(id))
 
     def answer(self, id: str, prompt_id: str, fields: Mapping[str, str]) -> turns.PromptState:
         """Answer a form. Raises Conflict (``prompt_closed``), InvalidRequest (``invalid_prompt_answer``)."""
         wanted = calls.answer(id, prompt_id, turns.PromptAnswer(dict(fields)))
-        return self._driver.run(flows.call(self._gateway, wanted))
+        return self._ask(wanted)
 
     def decline(self, id: str, prompt_id: str) -> turns.PromptState:
         """Say no to a prompt. Raises Conflict (``prompt_closed``)."""
         wanted = calls.answer(id, prompt_id, turns.PromptAnswer(declined=True))
-        return self._driver.run(flows.call(self._gateway, wanted))
+        return self._ask(wanted)
 
     def upload(
         self, id: str, prompt_id: str, name: str, content: Content, content_type: str = "application/octet-stream"
     ) -> turns.PromptState:
         """Answer a file prompt. Raises Conflict (``prompt_closed``), TooLarge."""
         wanted = calls.upload_to_prompt(id, prompt_id, name, content, content_type)
-        return self._driver.run(flows.call(self._gateway, wanted))
+        return self._ask(wanted)
 
 
 class Tokens(_Noun):
@@ -260,12 +269,13 @@ class Tokens(_Noun):
 
     def list(self) -> _list[accounts.Token]:
         """All tokens; never the tokens themselves."""
-        return self._driver.run(flows.call(self._gateway, calls.tokens())).tokens
+        found = self._ask(calls.tokens())
+        return found.tokens
 
     def create(self, name: str = "", expires_in: int | None = None) -> accounts.NewToken:
         """A new token, shown this once. ``expires_in`` seconds, or never."""
-        return self._driver.run(flows.call(self._gateway, calls.create_token(name, expires_in)))
+        return self._ask(calls.create_token(name, expires_in))
 
     def delete(self, id: str) -> None:
         """Revoke one; ``current`` is the one in use. Raises NotFound."""
-        self._driver.run(flows.call(self._gateway, calls.delete_token(id)))
+        self._ask(calls.delete_token(id))

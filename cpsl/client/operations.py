@@ -32,7 +32,8 @@ class Request:
     """One request to the gateway. ``path`` is below ``/api/v1`` and quoted already.
 
     ``content`` is the body: whole, or a stream that can be sent only once. ``repeatable`` says that sending it twice
-    does no more than sending it once. ``silence`` overrides how many seconds may pass without a byte.
+    does no more than sending it once. ``silence`` and ``connect`` override how many seconds may pass without a byte,
+    and before there is a connection; ``until`` (of the monotonic clock) is when all must be over.
     """
 
     method: str
@@ -42,6 +43,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     repeatable: bool = False
     silence: float | None = None
+    connect: float | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True)

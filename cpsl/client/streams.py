@@ -14,6 +14,7 @@ from cpsl.client import calls
 from cpsl.client.attaching import Attachable, sent
 from cpsl.client.flows import Gateway, Subject, follow, once
 from cpsl.client.operations import Answer, Call, Flow, Received, Request
+from cpsl.client.timeouts import Timeout, whole
 from cpsl.client.types import StreamChunk
 from cpsl.wire import apps
 from cpsl.wire.problem import error_for_event
@@ -68,7 +69,7 @@ def new_turn(
     text: str,
     session_id: str | None,
     idempotency_key: str | None,
-    timeout: float | None = None,
+    timeout: float | Timeout | None = None,
     attachments: Iterable[Attachable] = (),
 ) -> Flow[None]:
     """Sends a message; emits its turn's StreamChunks. The key makes sending it again safe: it is the same turn."""
@@ -76,19 +77,21 @@ def new_turn(
     message = ChatRequest(text, session_id)
     path, plain = f"/app/{calls.segment(app)}/stream", calls.body(message)
     first = Request("POST", path, content=plain, headers=headers, repeatable=True)
-    files = list(attachments)
+    files, limits = list(attachments), whole(timeout)
 
     def flow() -> Flow[None]:
-        request = first
+        request, left = first, limits
         if files:
-            message.attachments = yield from sent(gateway, app, files)
+            begun = gateway.clock()
+            message.attachments = yield from sent(replace(gateway, timeout=limits.over(gateway.timeout)), app, files)
             request = replace(first, content=calls.body(message))
-        yield from _followed(gateway, request, timeout)
+            left = limits.after(gateway.clock() - begun)
+        yield from _followed(gateway, request, left)
 
     return flow()
 
 
-def _followed(gateway: Gateway, first: Request, timeout: float | None) -> Flow[None]:
+def _followed(gateway: Gateway, first: Request, timeout: Timeout) -> Flow[None]:
     turn = _Turn()
 
     def resume(number: int) -> Request:
@@ -99,7 +102,7 @@ def _followed(gateway: Gateway, first: Request, timeout: float | None) -> Flow[N
     yield from follow(gateway, subject)
 
 
-def turn_events(gateway: Gateway, request_id: str, after: int) -> Flow[None]:
+def turn_events(gateway: Gateway, request_id: str, after: int, timeout: float | Timeout | None = None) -> Flow[None]:
     """Emits the StreamChunks of a turn that exists, from number ``after + 1``."""
     turn = _Turn(request_id)
     wanted = calls.turn(request_id)
@@ -111,6 +114,7 @@ def turn_events(gateway: Gateway, request_id: str, after: int) -> Flow[None]:
         last=after,
         request_id=lambda: request_id,
         settled=Call(wanted.request, lambda answer: wanted.read(answer).state in FINAL_STATES),
+        timeout=whole(timeout),
     )
     return follow(gateway, subject)
 

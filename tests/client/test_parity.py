@@ -6,6 +6,7 @@ from types import ModuleType
 import pytest
 
 from cpsl.client import AsyncClient, Client, async_nouns, nouns
+from tests.support import twins
 
 NOUNS = ["Apps", "Channels", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns"]
 
@@ -23,6 +24,11 @@ def nouns_in(module: ModuleType) -> list[str]:
     return sorted(
         name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
     )
+
+
+def test_the_blocking_half_is_what_is_made_of_the_async_one() -> None:
+    stale = [path.name for path, text in twins.made().items() if path.read_text() != text]
+    assert stale == [], "run: python -m tests.support.twins"
 
 
 def test_the_same_nouns() -> None:
@@ -47,7 +53,7 @@ def test_the_same_methods(blocking: type, awaited: type) -> None:
         assert inspect.getdoc(method)
         if callable(method):
             assert parameters(method) == parameters(twin)
-            assert inspect.getdoc(method) == inspect.getdoc(twin)
+            assert inspect.getdoc(method) == twins.blocking(inspect.getdoc(twin) or "")
 
 
 def test_what_yields_is_not_awaited_and_all_else_is() -> None:
