@@ -14,7 +14,7 @@ description: Deploy, run and talk to Python chat apps with the capsule command. 
 
 One Python file is an app: `capsule deploy app.py:app` puts it live, `capsule chat NAME "text"` talks to it.
 
-- Data is on stdout, everything else on stderr. `--json` prints one line of JSON, `--json name,state` only these fields;
+- Data is on stdout, everything else on stderr. `--json` prints one line of JSON, `--json name,url` only these fields;
   logs and serve print one object a line. An error is then one object on stderr: `{"error": {"code", "message"}}`
 - Nothing is asked without a terminal: the error names the option (`--yes`, `--force`). Follow the hint of an error.
 - Never put a secret on a command line: `printf %s "$VALUE" | capsule secret create NAME -`.
