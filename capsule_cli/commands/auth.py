@@ -74,7 +74,9 @@ def logout(
     from cpsl.client import login as flows
 
     if everywhere:
-        answers = [flows.logout(name) for name in _profiles()]
+        if not (profiles := _profiles()):
+            raise NotLoggedIn("You are not logged in", hint="There is nothing to log out of.")
+        answers = [flows.logout(name) for name in profiles]
         return Output(json=json).done("Logged out everywhere", {"logged_out": True, "revoked": all(answers)})
     revoked = flows.logout(profile or os.environ.get("CAPSULE_PROFILE") or None)
     Output(json=json).done("Logged out", {"logged_out": True, "revoked": revoked})

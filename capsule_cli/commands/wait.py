@@ -24,17 +24,21 @@ _PAUSE = 0.5  # seconds between two looks
 
 
 class Seen(NamedTuple):
-    """One look: ``reached``, or ``failed`` for good, or neither; ``detail`` says what was seen."""
+    """One look: ``reached``, or ``failed`` for good, or neither; ``detail`` says what was seen.
+
+    ``ill``: as it is it has failed, but it may recover while there is time.
+    """
 
     reached: bool
     detail: str
     failed: bool = False
+    ill: bool = False
 
 
 @cli.command(
     epilog=examples(
         "capsule wait hello --for healthy --timeout 60",
-        "capsule wait hello --for version=v3",
+        "capsule wait hello --for v3",
         "capsule wait hello --for turn=turn_01k9",
     )
 )
@@ -42,7 +46,7 @@ def wait(
     app: AppArg,
     wanted: Annotated[
         str,
-        typer.Option("--for", metavar="live|healthy|version=vN|turn=ID", help="What to wait for."),
+        typer.Option("--for", metavar="live|healthy|vN|turn=ID", help="What to wait for."),
     ] = "healthy",
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long at most.", min=0)] = 60.0,
     profile: ProfileOpt = None,
@@ -54,7 +58,7 @@ def wait(
         seen = _until(lambda: look(client, app), timeout)
     if json:
         output.print_json({"app": app, "for": wanted, "reached": seen.reached, "detail": seen.detail}, json)
-    if seen.failed:
+    if seen.failed or seen.ill:
         raise AppError(f"{app}: {seen.detail}", hint=f"capsule logs {app}")
     if not seen.reached:
         raise TookTooLong(f"{app} is not {wanted} after {timeout:g} seconds: {seen.detail}")
@@ -76,12 +80,16 @@ def _look(wanted: str) -> Callable[[Client, str], Seen]:
     what, _, which = wanted.partition("=")
     if what == "turn" and which:
         return lambda client, app: _turn(client, which)
-    if what == "version" and which:
-        number = version_number(which)
+    if _is_version(wanted) or (what == "version" and which):
+        number = version_number(which or wanted)
         return lambda client, app: _version(client, app, number)
     if wanted in ("live", "healthy"):
         return lambda client, app: _app(client, app, healthy=wanted == "healthy")
-    raise UsageError(f"--for does not understand {wanted!r}", hint="Like live, healthy, version=v3 or turn=ID")
+    raise UsageError(f"--for does not understand {wanted!r}", hint="Like live, healthy, v3 or turn=ID")
+
+
+def _is_version(wanted: str) -> bool:
+    return wanted.startswith("v") and wanted[1:].isdigit()
 
 
 def _app(client: Client, app: str, *, healthy: bool) -> Seen:
@@ -90,7 +98,7 @@ def _app(client: Client, app: str, *, healthy: bool) -> Seen:
     except NotFound:
         return Seen(False, "not deployed yet")
     if healthy and found.trouble:
-        return Seen(False, found.trouble)
+        return Seen(False, found.trouble, ill=True)
     return Seen(found.live_version > 0, f"v{found.live_version} is live" if found.live_version else "nothing is live")
 
 

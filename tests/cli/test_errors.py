@@ -87,8 +87,9 @@ def test_not_logged_in_is_one_line_a_hint_and_exit_4(capsule: Run, words: list[s
     assert "Error: " in done.stderr
 
 
-def test_there_is_nothing_to_log_out_of(capsule: Run) -> None:
-    done = capsule("logout")
+@pytest.mark.parametrize("words", [["logout"], ["logout", "--all"]])
+def test_there_is_nothing_to_log_out_of(capsule: Run, words: list[str]) -> None:
+    done = capsule(*words)
     assert done.returncode == 4
     assert "not logged in" in done.stderr
 

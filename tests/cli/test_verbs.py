@@ -29,6 +29,8 @@ def test_open_prints_one_url_and_opens_nothing_without_a_terminal(live: Live) ->
         ("live", "talker", 0),
         ("healthy", "talker", 0),
         ("version=v1", "talker", 0),
+        ("v1", "talker", 0),
+        ("v99", "talker", 6),
         ("version=99", "talker", 6),
         ("live", "nobody", 6),
         ("turn=turn_none", "talker", 3),
