@@ -155,6 +155,16 @@ async def _run(plan: BuildPlan, output: Output) -> BuildEnded:
 
 
 async def _spawn(told: int) -> asyncio.subprocess.Process:
+    """Start the builder. Who is cancelled meanwhile does not leave a process behind that nobody knows of."""
+    starting = asyncio.ensure_future(_start(told))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _end(await starting)
+        raise
+
+
+async def _start(told: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "cpsl.runtime", "--build", "--out-fd", str(told)),
         pass_fds=(told,),
