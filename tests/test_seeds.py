@@ -69,13 +69,14 @@ def test_channels_integrations_and_secrets_together(gateway: GatewayProcess) -> 
         client.secrets.create(dict.fromkeys(keys, "twelve chars"))
         client.channels.create("support-telegram", "telegram", {"bot_token": "1:x"})
         gateway.deploy(APPS / "mailbox.py")
-        with gateway.http() as http:
-            assert http.get("/app/mailbox/data/threads").json() == {"threads": [], "gmail_connected": False}
-            assert http.get("/app/mailbox/data/region").json() == {"region": None}
-            with pytest.raises(cpsl.PromptRequired) as asked:
-                client.chat("mailbox", "hi")
-            turn, prompt = str(asked.value.request_id), asked.value.prompt["prompt_id"]
-            fields = {"access_key_id": "a", "secret_access_key": "b", "region": "eu-west-1"}
-            client.turns.answer(turn, prompt, fields)
-            assert "".join(chunk.text for chunk in client.turns.events(turn)) == "12 eu-west-1"
-            assert http.get("/app/mailbox/data/region").json() == {"region": "eu-west-1"}
+        with pytest.raises(cpsl.NotFound, match="no data handler"):
+            client.data("mailbox", "nothing", limit=3)
+        assert client.data("mailbox", "threads") == {"threads": [], "gmail_connected": False}
+        assert client.data("mailbox", "region") == {"region": None}
+        with pytest.raises(cpsl.PromptRequired) as asked:
+            client.chat("mailbox", "hi")
+        turn, prompt = str(asked.value.request_id), asked.value.prompt["prompt_id"]
+        fields = {"access_key_id": "a", "secret_access_key": "b", "region": "eu-west-1"}
+        client.turns.answer(turn, prompt, fields)
+        assert "".join(chunk.text for chunk in client.turns.events(turn)) == "12 eu-west-1"
+        assert client.data("mailbox", "region") == {"region": "eu-west-1"}

@@ -9,7 +9,7 @@ from builtins import list as _list
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -26,7 +26,7 @@ from cpsl.wire import accounts
 class AsyncClient:
     """A connection to a gateway, for one event loop and any number of its tasks.
 
-    Close it, or use it in an ``async with`` block. Connections are kept and used again; they do not survive a fork, so
+    Close it, or use it in its ``async with`` block. Connections are kept and used again; they do not survive a fork, so
     make the client in the process that uses it.
 
     - ``token``, ``gateway_url``, ``profile``: instead of what ``capsule login`` stored; see ``cpsl.auth.resolve``
@@ -122,6 +122,13 @@ class AsyncClient:
         """
         flow = streams.new_turn(self._gateway, app, text, session_id, idempotency_key, timeout, attachments)
         return self._driver.iterate(flow)
+
+    async def data(self, app: str, name: str, /, **params: object) -> Any:
+        """What the app's data handler ``name`` (``@app.data``) returns, from JSON; ``params`` are its parameters.
+
+        Raises NotFound (``unknown_data_handler``), InvalidRequest for wrong parameters, AppError when it fails.
+        """
+        return await self._driver.run(flows.call(self._gateway, calls.data(app, name, params)))
 
     async def me(self) -> accounts.Me:
         """Who the token is. Raises AuthError."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from builtins import list as _list
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from functools import partial
+from operator import attrgetter
 
 from cpsl.client import calls, flows, streams, transfers
 from cpsl.client.bodies import Progress
@@ -19,6 +21,9 @@ from cpsl.wire import accounts, apps, resources, turns
 Content = bytes | Iterable[bytes] | AsyncIterable[bytes] | Readable
 """A body: whole, in pieces, or a binary file. All but the first are read as they are sent,
 blocking ones in a thread."""
+
+
+_sessions = attrgetter("sessions")
 
 
 class _Noun:
@@ -225,6 +230,15 @@ class Sessions(_Noun):
     async def list(self, app: str, limit: int = 50, after: str | None = None) -> turns.SessionList:
         """A page of sessions, newest first. ``after`` is the ``next`` of the page before."""
         return await self._ask(calls.sessions(app, limit, after))
+
+    def iter(self, app: str) -> AsyncIterator[turns.Session]:
+        """All sessions, newest first, however many pages they are."""
+        return self._driver.iterate(flows.pages(self._gateway, partial(calls.sessions, app, 200), _sessions))
+
+    async def messages(self, app: str, id: str) -> _list[turns.Message]:
+        """What was said in one, oldest first, with what was attached: the last 1,000 messages. Raises NotFound."""
+        found = await self._ask(calls.session(app, id))
+        return found.messages
 
     async def get(self, app: str, id: str) -> turns.Session:
         """One session with its messages. Raises NotFound."""

@@ -343,6 +343,13 @@ def delete_session(app_name: str, session_id: str) -> Call[None]:
     return _delete(f"/app/{segment(app_name)}/sessions/{segment(session_id)}")
 
 
+def data(app_name: str, name: str, params: Mapping[str, object]) -> Call[Any]:
+    """What a data handler of an app returns. It is a question: asking twice is no more than asking once."""
+    query = {key: value if isinstance(value, str) else body(value).decode() for key, value in params.items()}
+    request = Request("GET", f"/app/{segment(app_name)}/data/{segment(name)}", query, repeatable=True)
+    return Call(request, msgspec.json.decode)
+
+
 def upload_attachment(
     app_name: str, name: str, content_type: str, content: Any, length: int | None
 ) -> Call[turns.Attachment]:

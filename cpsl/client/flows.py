@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from cpsl import errors
 from cpsl.client import wall
@@ -39,6 +39,15 @@ _ALIVE_SECONDS = 10.0  # a connection that held so long was no failed attempt, e
 _ENDED_EARLY = "stream_ended"
 
 E = TypeVar("E")
+
+
+class Page(Protocol):
+    """A part of a list; ``next`` continues it, None at its end."""
+
+    next: str | None
+
+
+P = TypeVar("P", bound=Page)
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,17 @@ def _retry_delay(
     if request.until is not None and gateway.clock() + wait >= request.until:
         return None
     return wait if wait <= _LONGEST_RETRY_AFTER_SECONDS else None
+
+
+def pages(gateway: Gateway, page: Callable[[str | None], Call[P]], rows: Callable[[P], Sequence[Any]]) -> Flow[None]:
+    """Emits all rows of a list that comes in pages, each of which tells what is ``next``."""
+    after: str | None = None
+    while True:
+        found = yield from call(gateway, page(after))
+        for row in rows(found):
+            yield Emit(row)
+        if (after := found.next) is None:
+            return
 
 
 def is_page(answer: Answer) -> bool:

@@ -61,6 +61,11 @@ def test_the_handler_can_read_what_came_earlier(client: cpsl.Client) -> None:
     first = client.chat("reader", "", attachments=[cpsl.Upload("one.txt", b"1"), cpsl.Upload("two.txt", b"2")])
     assert client.sessions.list("reader").sessions[0].title == "one.txt"
     assert client.chat("reader", "again", first.session_id).text == "one.txt=1 two.txt=2"
+    [asked, *_] = client.sessions.messages("reader", first.session_id)
+    assert [each.name for each in asked.attachments] == ["one.txt", "two.txt"]
+    assert [each.id for each in client.sessions.iter("reader")] == [
+        each.id for each in client.sessions.list("reader", limit=200).sessions
+    ]
 
 
 def test_the_same_key_is_the_same_turn_though_the_file_was_uploaded_again(client: cpsl.Client) -> None:
