@@ -19,6 +19,7 @@ ALLOWED = {
     "cpsl.client": {"cpsl.errors", "cpsl.wire", "cpsl.config", "cpsl.auth"},
     "cpsl.app": {"cpsl.errors", "cpsl.wire"},
     "cpsl.runtime": {"cpsl.errors", "cpsl.wire", "cpsl.app"},
+    "cpsl.testing": {"cpsl.errors", "cpsl.wire", "cpsl.client", "cpsl.app", "cpsl.runtime"},
     "cpsl.engine": {"cpsl.errors", "cpsl.wire"},
     "cpsl.gateway": {
         "cpsl.errors",
@@ -84,6 +85,7 @@ def test_a_package_imports_what_its_row_names(package: str) -> None:
         ("cpsl.wire", GATEWAY_ONLY | CLIENT_ONLY),
         ("cpsl.client", GATEWAY_ONLY | {"typer", "rich", "prompt_toolkit"}),
         ("cpsl.app", GATEWAY_ONLY | CLIENT_ONLY),
+        ("cpsl.testing", GATEWAY_ONLY | (CLIENT_ONLY - {"httpx"})),
         ("cpsl.runtime", GATEWAY_ONLY | CLIENT_ONLY),
         ("cpsl.engine", GATEWAY_ONLY | CLIENT_ONLY),
         ("cpsl.gateway", CLIENT_ONLY - {"keyring"}),

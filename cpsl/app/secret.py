@@ -80,4 +80,9 @@ def named() -> list[str]:
 def forget_all() -> None:
     """Forget names and cached values, as in a new process."""
     _named.clear()
+    forget_values()
+
+
+def forget_values() -> None:
+    """Ask for every value anew."""
     _cache.clear()

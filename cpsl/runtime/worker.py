@@ -4,29 +4,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from cpsl.app.app import App
+from cpsl.app.bridge import Bridge
 from cpsl.app.files import Attachment
 from cpsl.app.handlers import Handler
 from cpsl.app.session import Session, enter_session
 from cpsl.app.types import Message
 from cpsl.errors import TooLarge
 from cpsl.runtime import calls, data
-from cpsl.runtime.bridge import LinkBridge
 from cpsl.runtime.failures import CANCELLED, NO_HANDLER, failure_of, not_stored
-from cpsl.runtime.link import Link
-from cpsl.runtime.output import Output
 from cpsl.wire import frames
 
 SHUTDOWN_SECONDS = 10.0
 _CANCEL_SECONDS = 2.0
 
 
+class Host(Protocol):
+    """Where a worker's answers go."""
+
+    def send(self, frame: frames.ToGateway, /) -> None:
+        """Send a frame. Raises TooLarge for one that is too long."""
+
+
+class Printed(Protocol):
+    """What the app prints, as far as a worker has to do with it."""
+
+    def finish(self, request_id: str = "", session_id: str = "") -> None:
+        """A turn has ended: tell its last line, too."""
+
+    def error(self, message: str, traceback: str, request_id: str = "", session_id: str = "") -> None:
+        """Tell of a failure that no answer carries."""
+
+
 class Worker:
     """One app at work. ``handle`` takes the host's frames; ``stopped`` is set once the host said so and all is done."""
 
-    def __init__(self, app: App, user: frames.AppUser, link: Link, bridge: LinkBridge, output: Output) -> None:
+    def __init__(self, app: App, user: frames.AppUser, link: Host, bridge: Bridge, output: Printed) -> None:
         self.stopped = asyncio.Event()
         self._app = app
         self._user = user

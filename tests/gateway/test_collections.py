@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpsl.errors import InvalidRequest
-from cpsl.gateway.collections import filters
+from cpsl.wire import filters
 from tests.support.bench import code_of, run
 from tests.support.gateway import GatewayProcess
 

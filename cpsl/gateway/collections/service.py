@@ -13,10 +13,9 @@ from sqlalchemy import Connection, delete, select, update
 
 from cpsl.engine.protocol import Place
 from cpsl.errors import Conflict, InvalidRequest, TooLarge
-from cpsl.gateway.collections import filters
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.schema import documents, sessions
-from cpsl.wire import frames
+from cpsl.wire import filters, frames
 from cpsl.wire.apps import AppSpec
 from cpsl.wire.ids import new_id
 
