@@ -150,7 +150,7 @@ class Host:
                 case frames.StoreFile():
                     return self.file_url(self.keep(question.name, question.content_type, question.data).id)
                 case frames.OpenPrompt():
-                    raise InvalidRequest("a prompt is awaited", code="invalid_request")
+                    raise InvalidRequest("a prompt has to be awaited")
             return self.documents.answer(question)
 
     def keep(self, name: str, content_type: str, content: bytes) -> Attachment:

@@ -275,7 +275,7 @@ def test_a_client_needs_no_home(tmp_path: Path) -> None:
     """Token and URL given: no config is read, no keyring asked, nothing of the gateway's dependencies loaded."""
     script = (
         "import cpsl, sys; print(cpsl.Client(token='cps_x', gateway_url='http://127.0.0.1:1980'));"
-        "print([m for m in ('keyring', 'litestar', 'sqlalchemy', 'typer', 'pathspec') if m in sys.modules])"
+        "print([m for m in ('keyring', 'litestar', 'sqlalchemy', 'typer', 'rich', 'click') if m in sys.modules])"
     )
     nowhere = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "CAPSULE_CONFIG_DIR": "/nonexistent/x"}
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=nowhere, check=False)
