@@ -11,6 +11,7 @@ from capsule_cli import reference
 from capsule_cli.completion import bash, fish, zsh
 from capsule_cli.errors import MEANINGS, exit_code
 from cpsl import config, errors
+from docs import api
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,6 +20,7 @@ def files() -> dict[str, str]:
     """All generated files, by their names below the top of the project."""
     return {
         "docs/README.md": index(),
+        "docs/api.md": api.page(),
         "docs/cli.md": cli(),
         "docs/settings.md": settings(),
         "docs/errors.md": error_codes(),
@@ -35,7 +37,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def index() -> str:
     """All pages, each by its heading. A page written by hand is found as it is there."""
-    made = {"cli.md": "Commands", "errors.md": "Errors", "settings.md": "Settings"}
+    made = {"api.md": "API", "cli.md": "Commands", "errors.md": "Errors", "settings.md": "Settings"}
     written = {path.name: _heading(path) for path in (ROOT / "docs").glob("*.md") if path.name != "README.md"}
     rows = [f"- [{heading}]({name})" for name, heading in sorted((written | made).items())]
     return "\n".join(["# Documentation\n", "Made by `python -m docs`, as are some of the pages.\n", *rows, ""])

@@ -37,6 +37,10 @@ class AsyncClient:
     - ``http_client``: your own ``httpx.AsyncClient``, for proxies or certificates; it stays yours to close
 
     Raises NotLoggedIn, ConfigError, NotFound (the profile). All errors are ``cpsl.CapsuleError``s.
+
+    >>> async with AsyncClient(token, gateway_url, http_client=http) as client:
+    ...     print(await client.chat("support", "Hello"))
+    You said: Hello
     """
 
     def __init__(
@@ -68,7 +72,11 @@ class AsyncClient:
         return self._gateway.url
 
     async def list_apps(self) -> _list[AppInfo]:
-        """All apps of the workspace, as dicts."""
+        """All apps of the workspace, as dicts.
+
+        >>> [app["name"] for app in await client.list_apps()]
+        ['support']
+        """
         return await self._driver.run(flows.call(self._gateway, calls.app_infos()))
 
     async def get_app(self, name_or_id: str) -> AppInfo:
@@ -95,6 +103,16 @@ class AsyncClient:
 
         Raises AppError (with ``partial``), TurnCancelled, NotFound; PromptRequired at once when the app waits for a
         person; GatewayTimeout (``turn_timeout``) and StreamCut, after which the turn still goes on.
+
+        >>> first = await client.chat("support", "Hello", timeout=30)
+        >>> first.text
+        'You said: Hello'
+        >>> second = await client.chat("support", "And now?", first.session_id)
+        >>> second.session_id == first.session_id
+        True
+        >>> report = cpsl.Upload("report.txt", b"all is well")
+        >>> print(await client.chat("support", "Read this", attachments=[report]))
+        report.txt: all is well
         """
         fold = Fold()
         flow = streams.new_turn(self._gateway, app, text, session_id, idempotency_key, timeout, attachments)
@@ -119,6 +137,10 @@ class AsyncClient:
         Printing every ``chunk.text`` prints the answer. Cut connections are resumed. After an ``error`` event it raises
         AppError or TurnCancelled; StreamCut when resuming fails, while the turn goes on. Nothing is sent before the
         first event is asked for. ``timeout`` and ``attachments`` as in ``chat``.
+
+        >>> async for chunk in client.stream("support", "Hello"):
+        ...     print(chunk.text, end="")
+        You said: Hello
         """
         flow = streams.new_turn(self._gateway, app, text, session_id, idempotency_key, timeout, attachments)
         return self._driver.iterate(flow)
@@ -127,6 +149,9 @@ class AsyncClient:
         """What the app's data handler ``name`` (``@app.data``) returns, from JSON; ``params`` are its parameters.
 
         Raises NotFound (``unknown_data_handler``), InvalidRequest for wrong parameters, AppError when it fails.
+
+        >>> await client.data("support", "open", queue="billing")
+        {'queue': 'billing', 'open': 3}
         """
         return await self._driver.run(flows.call(self._gateway, calls.data(app, name, params)))
 

@@ -34,6 +34,10 @@ class Client:
     - ``http_client``: your own ``httpx.Client``, for proxies or certificates; it stays yours to close
 
     Raises NotLoggedIn, ConfigError, NotFound (the profile). All errors are ``cpsl.CapsuleError``s.
+
+    >>> with Client(token, gateway_url, http_client=http) as client:
+    ...     print(client.chat("support", "Hello"))
+    You said: Hello
     """
 
     def __init__(
@@ -65,7 +69,11 @@ class Client:
         return self._gateway.url
 
     def list_apps(self) -> _list[AppInfo]:
-        """All apps of the workspace, as dicts."""
+        """All apps of the workspace, as dicts.
+
+        >>> [app["name"] for app in client.list_apps()]
+        ['support']
+        """
         return self._driver.run(flows.call(self._gateway, calls.app_infos()))
 
     def get_app(self, name_or_id: str) -> AppInfo:
@@ -92,6 +100,16 @@ class Client:
 
         Raises AppError (with ``partial``), TurnCancelled, NotFound; PromptRequired at once when the app waits for a
         person; GatewayTimeout (``turn_timeout``) and StreamCut, after which the turn still goes on.
+
+        >>> first = client.chat("support", "Hello", timeout=30)
+        >>> first.text
+        'You said: Hello'
+        >>> second = client.chat("support", "And now?", first.session_id)
+        >>> second.session_id == first.session_id
+        True
+        >>> report = cpsl.Upload("report.txt", b"all is well")
+        >>> print(client.chat("support", "Read this", attachments=[report]))
+        report.txt: all is well
         """
         fold = Fold()
         flow = streams.new_turn(self._gateway, app, text, session_id, idempotency_key, timeout, attachments)
@@ -116,6 +134,10 @@ class Client:
         Printing every ``chunk.text`` prints the answer. Cut connections are resumed. After an ``error`` event it raises
         AppError or TurnCancelled; StreamCut when resuming fails, while the turn goes on. Nothing is sent before the
         first event is asked for. ``timeout`` and ``attachments`` as in ``chat``.
+
+        >>> for chunk in client.stream("support", "Hello"):
+        ...     print(chunk.text, end="")
+        You said: Hello
         """
         flow = streams.new_turn(self._gateway, app, text, session_id, idempotency_key, timeout, attachments)
         return self._driver.iterate(flow)
@@ -124,6 +146,9 @@ class Client:
         """What the app's data handler ``name`` (``@app.data``) returns, from JSON; ``params`` are its parameters.
 
         Raises NotFound (``unknown_data_handler``), InvalidRequest for wrong parameters, AppError when it fails.
+
+        >>> client.data("support", "open", queue="billing")
+        {'queue': 'billing', 'open': 3}
         """
         return self._driver.run(flows.call(self._gateway, calls.data(app, name, params)))
 

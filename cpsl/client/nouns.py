@@ -228,11 +228,20 @@ class Sessions(_Noun):
         return self._ask(calls.sessions(app, limit, after))
 
     def iter(self, app: str) -> Iterator[turns.Session]:
-        """All sessions, newest first, however many pages they are."""
+        """All sessions, newest first, however many pages they are.
+
+        >>> [session.title for session in client.sessions.iter("support")][-1]
+        'Hello'
+        """
         return self._driver.iterate(flows.pages(self._gateway, partial(calls.sessions, app, 200), _sessions))
 
     def messages(self, app: str, id: str) -> _list[turns.Message]:
-        """What was said in one, oldest first, with what was attached: the last 1,000 messages. Raises NotFound."""
+        """What was said in one, oldest first, with what was attached: the last 1,000 messages. Raises NotFound.
+
+        >>> said = client.sessions.messages("support", reply.session_id)
+        >>> [f"{message.sender}: {message.text}" for message in said]
+        ['user: Hello', 'app: You said: Hello']
+        """
         found = self._ask(calls.session(app, id))
         return found.messages
 
@@ -249,11 +258,20 @@ class Turns(_Noun):
     """Turns by their ``request_id``: they belong to the gateway and outlive the connection that began them."""
 
     def get(self, id: str) -> turns.Turn:
-        """One turn. Raises NotFound."""
+        """One turn. Raises NotFound.
+
+        >>> turn = client.turns.get(reply.request_id)
+        >>> turn.state
+        'done'
+        """
         return self._ask(calls.turn(id))
 
     def events(self, id: str, after: int = 0, *, timeout: float | Timeout | None = None) -> Iterator[StreamChunk]:
-        """The events of a turn from number ``after + 1`` to its end; as ``Client.stream``."""
+        """The events of a turn from number ``after + 1`` to its end; as ``Client.stream``.
+
+        >>> [chunk.event for chunk in client.turns.events(reply.request_id, after=1)]
+        ['chunk', 'reply', 'done']
+        """
         return self._driver.iterate(streams.turn_events(self._gateway, id, after, timeout))
 
     def cancel(self, id: str) -> turns.Turn:

@@ -97,12 +97,16 @@ class Gateway:
 
     def client(self) -> Client:
         """A client of it, as ``cpsl.Client`` is one of a real gateway."""
-        return Client(TOKEN, URL, http_client=httpx.Client(transport=self._transport()))
+        return Client(TOKEN, URL, http_client=httpx.Client(transport=self.transport()))
 
     def async_client(self) -> AsyncClient:
         """The same for asyncio."""
-        http = httpx.AsyncClient(transport=self._transport())
+        http = httpx.AsyncClient(transport=self.transport())
         return AsyncClient(TOKEN, URL, http_client=http)
+
+    def transport(self) -> Transport:
+        """For an ``httpx`` client of your own, which takes it as ``transport=``."""
+        return Transport(self._loop, Api(self._running()))
 
     # --- what a test says and sees --------------------------------------------------------------------------------
 
@@ -150,9 +154,6 @@ class Gateway:
         path = Path(self._folders.name) / name
         path.mkdir(exist_ok=True)
         return path
-
-    def _transport(self) -> Transport:
-        return Transport(self._loop, Api(self._running()))
 
     def _running(self) -> Host:
         if self._host is None:

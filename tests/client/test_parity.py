@@ -1,10 +1,12 @@
 """``AsyncClient`` is ``Client`` with await: the same names, parameters, defaults and documentation."""
 
 import inspect
+from operator import attrgetter
 from types import ModuleType
 
 import pytest
 
+from capsule_cli import reference
 from cpsl.client import AsyncClient, Client, async_nouns, nouns
 from tests.support import twins
 
@@ -62,3 +64,34 @@ def test_what_yields_is_not_awaited_and_all_else_is() -> None:
             if inspect.isfunction(method):
                 yields = "AsyncIterator" in str(inspect.signature(method).return_annotation)
                 assert inspect.iscoroutinefunction(method) is not yields, name
+
+
+# --- what the command line can do ---------------------------------------------------------------------------------
+
+HERE_ONLY = (
+    "create", "status", "doctor", "completion", "skill", "help", "login", "logout", "auth list", "auth switch",
+    "auth login", "auth logout", "auth status", "config list", "config get", "config set", "config unset",
+    "gateway start", "gateway stop", "gateway status", "gateway logs",
+)  # fmt: skip
+"""Commands about this machine and who is logged in on it: ``cpsl.config``, ``cpsl.auth`` and ``cpsl.client.login``."""
+
+CALLS = {
+    "quickstart": "deploys.create", "serve": "deploys.create", "deploy": "deploys.create", "chat": "stream",
+    "logs": "apps.follow_logs", "open": "get_app", "wait": "apps.get", "app list": "apps.list", "app get": "apps.get",
+    "app versions": "apps.versions", "app rollback": "apps.rollback", "app restart": "apps.restart",
+    "app delete": "apps.delete", "secret create": "secrets.create", "secret update": "secrets.create",
+    "secret list": "secrets.list", "secret delete": "secrets.delete", "session list": "sessions.list",
+    "session show": "sessions.messages", "session delete": "sessions.delete", "fs create": "filesystems.create",
+    "fs list": "filesystems.list", "fs delete": "filesystems.delete", "fs show": "filesystems.stat",
+    "fs ls": "filesystems.entries", "fs upload": "filesystems.upload", "fs download": "filesystems.download",
+    "fs cat": "filesystems.download", "fs mkdir": "filesystems.make_folder", "fs mv": "filesystems.move_file",
+    "fs rm": "filesystems.delete_file", "channel create": "channels.create", "channel list": "channels.list",
+    "channel info": "channels.get", "channel delete": "channels.delete", "auth token": "tokens.create",
+}  # fmt: skip
+
+
+def test_every_command_is_a_call_of_the_client() -> None:
+    assert {command.words for command in reference.commands()} == {*CALLS, *HERE_ONLY}
+    with Client("cps_x", "http://localhost") as client:
+        for path in CALLS.values():
+            assert callable(attrgetter(path)(client)), path
