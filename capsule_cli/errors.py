@@ -88,7 +88,9 @@ def show(error: BaseException, *, as_json: bool) -> None:
     if as_json:
         import json
 
-        print(json.dumps(facts(error), ensure_ascii=False), file=sys.stderr)
+        from capsule_cli.output import is_unicode
+
+        print(json.dumps(facts(error), ensure_ascii=not is_unicode(sys.stderr)), file=sys.stderr)
     else:
         _show_to_a_person(error)
 

@@ -32,13 +32,18 @@ def mode() -> str:
 
     Raises ConfigError (code ``invalid_setting``) for another value.
     """
-    chosen = os.environ.get("CAPSULE_OUTPUT", "").strip().lower()
-    if chosen and chosen not in MODES:
+    wanted = _wanted()
+    if wanted not in MODES:
         from cpsl.errors import ConfigError
 
         raise ConfigError(
-            f"CAPSULE_OUTPUT is {chosen!r}", code="invalid_setting", hint=f"Use one of: {', '.join(MODES)}"
+            f"CAPSULE_OUTPUT is {wanted!r}", code="invalid_setting", hint=f"Use one of: {', '.join(MODES)}"
         )
+    return wanted
+
+
+def _wanted() -> str:
+    chosen = os.environ.get("CAPSULE_OUTPUT", "").strip().lower()
     return chosen or ("agent" if any(os.environ.get(name) for name in AGENTS) else "human")
 
 
@@ -49,7 +54,7 @@ def coloured(stream: TextIO) -> bool:
         return False
     if asked.get("CLICOLOR_FORCE", "0") != "0" or asked.get("FORCE_COLOR", "0") != "0":
         return True
-    return stream.isatty() and asked.get("CAPSULE_OUTPUT", "human") == "human"
+    return stream.isatty() and _wanted() == "human"
 
 
 def _paint(text: str, code: str, stream: TextIO) -> str:
@@ -211,7 +216,11 @@ def align(lines: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _one_line(cell: str) -> str:
-    return clean(cell).replace("\n", " ").replace("\t", " ")
+    if cell.isascii():
+        return clean(cell).replace("\n", " ").replace("\t", " ")
+    from capsule_cli.talk.safe import safe
+
+    return safe(cell).replace("\n", " ").replace("\t", " ")
 
 
 def _padded(cell: str, columns: int) -> str:
@@ -234,7 +243,8 @@ def print_json(value: Any, chosen: str = fields.ALL) -> None:
     """
     import json
 
-    print(json.dumps(fields.pick(_plain(value), chosen), ensure_ascii=False), flush=True)
+    # In ASCII JSON has escapes for the rest; a ``?`` in its place would be another value.
+    print(json.dumps(fields.pick(_plain(value), chosen), ensure_ascii=not is_unicode(sys.stdout)), flush=True)
 
 
 def _plain(value: Any) -> Any:

@@ -59,6 +59,8 @@ def read(path: Path, *, secret: bool = True) -> bytes | None:
     """
     if path.is_symlink():
         raise _unsafe(path, "is a symbolic link")
+    if path.is_dir():
+        raise _unsafe(path, "is a folder")
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
