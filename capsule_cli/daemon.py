@@ -65,14 +65,14 @@ def data_dir(chosen: str | None) -> Path:
 
 
 def require_extra() -> None:
-    """Raise UsageError unless the server's packages are installed, or cannot be on this system."""
+    """Raise UsageError unless the server's packages are installed, CapsuleError if this system is not Linux."""
     from importlib.util import find_spec
 
-    if os.name != "posix":
+    if not sys.platform.startswith("linux"):
         raise CapsuleError(
-            "A gateway does not run on this system",
+            "A gateway needs Linux",
             code="unsupported_system",
-            hint="Log in to one that runs elsewhere.",
+            hint="Log in to one that runs there: capsule login --gateway URL",
         )
     missing = [name for name in ("litestar", "uvicorn", "sqlalchemy", "alembic", "cryptography") if not find_spec(name)]
     if missing:
