@@ -57,6 +57,12 @@ def coloured(stream: TextIO) -> bool:
     return stream.isatty() and _wanted() == "human"
 
 
+def animated(stream: TextIO) -> bool:
+    """Whether something may move on ``stream``: a terminal that can, with a person before it, and no CI."""
+    still = os.environ.get("TERM") == "dumb" or os.environ.get("CI") or mode() != "human"
+    return stream.isatty() and not still
+
+
 def _paint(text: str, code: str, stream: TextIO) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if coloured(stream) else text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +16,7 @@ Advance = Callable[[int], None]
 @contextmanager
 def bar(what: str, total: int | None) -> Iterator[Advance]:
     """Show progress while the block runs. ``total`` in bytes, None if it is not known."""
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI"):
+    if output.animated(sys.stderr):
         with _rich_bar(what, total) as advance:
             yield advance
     else:

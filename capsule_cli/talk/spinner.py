@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import threading
@@ -16,17 +15,11 @@ _EVERY_SECONDS = 0.1
 _QUIET_SECONDS = 0.3  # an answer that comes sooner than this needs no sign
 
 
-def wanted() -> bool:
-    """Whether somebody looks at stderr who likes things that move."""
-    still = os.environ.get("TERM") == "dumb" or os.environ.get("CI") or output.mode() != "human"
-    return sys.stderr.isatty() and not still
-
-
 class Spinner:
     """``show`` and ``hide`` it as often as you like; after ``hide`` nothing of it is on the screen."""
 
     def __init__(self) -> None:
-        self.wanted = wanted()
+        self.wanted = output.animated(sys.stderr)
         self._message = ""
         self._drawn = False
         self._on = False

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from capsule_cli import fields
+from capsule_cli import fields, output
 from tests.cli.conftest import Live, Run
 from tests.cli.terminal import Terminal
 
@@ -54,6 +54,13 @@ def test_names_only(live: Live) -> None:
     done = live.run("app", "list", "-q")
     assert "talker" in done.stdout.splitlines()
     assert not done.stderr
+
+
+@pytest.mark.parametrize("cell", ["日本語", "🎉 party", "two\nlines\tand tabs", "\x1b[31mred\x07", "turned\u202eround"])
+def test_columns_stand_under_each_other_and_nothing_steers_the_terminal(cell: str) -> None:
+    head, plain, strange = output.align([["A", "B"], ["plain", "b"], [cell, "b"]])
+    assert output.width(head) == output.width(plain) == output.width(strange)
+    assert not {"\x1b", "\x07", "\u202e", "\n", "\t"} & set(strange)
 
 
 def test_json_by_the_environment(live: Live) -> None:
@@ -103,6 +110,9 @@ def test_streams_that_are_not_utf_8_get_ascii(live: Live, encoding: str) -> None
         ({"TERM": "dumb"}, False),
         ({"CLICOLOR": "0"}, False),
         ({"CAPSULE_OUTPUT": "agent"}, False),
+        ({"CLAUDECODE": "1"}, False),
+        ({"CLAUDECODE": "1", "CAPSULE_OUTPUT": "human"}, True),
+        ({"CAPSULE_OUTPUT": ""}, True),
     ],
 )
 def test_colour_on_a_terminal(terminal: Callable[..., Terminal], env: dict[str, str], coloured: bool) -> None:
