@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from cpsl.client import Client
@@ -18,8 +17,6 @@ def connect(profile: str | None) -> Client:
 
     Raises NotLoggedIn, NotFound, ConfigError.
     """
-    # httpx loads its own command line, and rich with it, where it finds what that needs: 30 ms for nothing.
-    sys.modules.setdefault("httpx._main", cast(Any, None))
     from cpsl import config
     from cpsl.client import Client
 

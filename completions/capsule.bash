@@ -34,385 +34,442 @@ _capsule() {
         auth) _capsule_words "token list switch login logout status --help" ;;
         config) _capsule_words "list get set unset --help" ;;
         gateway) _capsule_words "start stop status logs --help" ;;
-        "quickstart"|"quickstart "*)
+        'quickstart'|'quickstart '*)
             case $prev in
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--json --help"
             fi ;;
-        "create"|"create "*)
+        'create'|'create '*)
             case $prev in
                 --template) return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--template --force --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--template --force --json --help"
             fi ;;
-        "serve"|"serve "*)
+        'serve'|'serve '*)
             case $prev in
                 --channel) _capsule_names channels; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--channel --force-channel --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--channel --force-channel --profile --json --help"
             else _capsule_files
             fi ;;
-        "deploy"|"deploy "*)
+        'deploy'|'deploy '*)
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--dry-run --yes -y --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--dry-run --yes -y --profile --json --help"
             else _capsule_files
             fi ;;
-        "chat"|"chat "*)
+        'chat'|'chat '*)
             case $prev in
                 --session|--turn|--timeout) return ;;
                 --attach|-a) _capsule_files; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--continue -c --session --new --attach -a --turn --stdin --no-stdin --stream --no-stream --markdown --no-markdown --timeout --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--continue -c --session --new --attach -a --turn --stdin --no-stdin --stream --no-stream --markdown --no-markdown --timeout --profile --json --help"
             else _capsule_names apps
             fi ;;
-        "logs"|"logs "*)
+        'logs'|'logs '*)
             case $prev in
                 --lines|-n|--since|--until|--search|--session|--turn|--version|--level|--stream) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--follow -f --lines -n --since --until --search --timestamps --no-timestamps --utc --session --turn --version --level --stream --build --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--follow -f --lines -n --since --until --search --timestamps --no-timestamps --utc --session --turn --version --level --stream --build --profile --json --help"
             else _capsule_names apps
             fi ;;
-        "open"|"open "*)
+        'open'|'open '*)
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--print --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--print --profile --json --help"
             else _capsule_names apps
             fi ;;
-        "wait"|"wait "*)
+        'wait'|'wait '*)
             case $prev in
                 --for|--timeout) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--for --timeout --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--for --timeout --profile --json --help"
             else _capsule_names apps
             fi ;;
-        "app list")
+        'app list')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--quiet -q --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--quiet -q --profile --json --help"
             fi ;;
-        "app get")
+        'app get')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             else _capsule_names apps
             fi ;;
-        "app versions")
+        'app versions')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             else _capsule_names apps
             fi ;;
-        "app rollback")
+        'app rollback')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             else _capsule_names apps
             fi ;;
-        "app restart")
+        'app restart')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             else _capsule_names apps
             fi ;;
-        "app delete")
+        'app delete')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--yes -y --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--yes -y --profile --json --help"
             else _capsule_names apps
             fi ;;
-        "secret create")
+        'secret create')
             case $prev in
                 --from-env) return ;;
                 --env-file|--from-json) _capsule_files; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--env-file --from-env --from-json --raw --allow-empty --force --stage --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--env-file --from-env --from-json --raw --allow-empty --force --stage --profile --json --help"
             fi ;;
-        "secret update")
+        'secret update')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--raw --allow-empty --stage --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--raw --allow-empty --stage --profile --json --help"
             fi ;;
-        "secret list")
+        'secret list')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--quiet -q --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--quiet -q --profile --json --help"
             fi ;;
-        "secret delete")
+        'secret delete')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--stage --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--stage --profile --json --help"
             else _capsule_names secrets
             fi ;;
-        "session list")
+        'session list')
             case $prev in
                 --lines|-n) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--lines -n --quiet -q --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--lines -n --quiet -q --profile --json --help"
             else _capsule_names apps
             fi ;;
-        "session show")
+        'session show')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             else _capsule_names apps
             fi ;;
-        "session delete")
+        'session delete')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--yes -y --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--yes -y --profile --json --help"
             else _capsule_names apps
             fi ;;
-        "fs create")
+        'fs create')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             fi ;;
-        "fs list")
+        'fs list')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--quiet -q --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--quiet -q --profile --json --help"
             fi ;;
-        "fs delete")
+        'fs delete')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--yes -y --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--yes -y --profile --json --help"
             else _capsule_names filesystems
             fi ;;
-        "fs show")
+        'fs show')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             else _capsule_names filesystems
             fi ;;
-        "fs ls")
+        'fs ls')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--quiet -q --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--quiet -q --profile --json --help"
             else _capsule_names filesystems
             fi ;;
-        "fs upload")
+        'fs upload')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--recursive -r --force --skip-existing --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--recursive -r --force --skip-existing --profile --json --help"
             else _capsule_files
             fi ;;
-        "fs download")
+        'fs download')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--recursive -r --force --skip-existing --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--recursive -r --force --skip-existing --profile --json --help"
             else _capsule_names filesystems
             fi ;;
-        "fs cat")
+        'fs cat')
             case $prev in
                 --range) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--range --profile --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--range --profile --help"
             else _capsule_names filesystems
             fi ;;
-        "fs mkdir")
+        'fs mkdir')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             else _capsule_names filesystems
             fi ;;
-        "fs mv")
+        'fs mv')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--force --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--force --profile --json --help"
             else _capsule_names filesystems
             fi ;;
-        "fs rm")
+        'fs rm')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--recursive -r --yes -y --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--recursive -r --yes -y --profile --json --help"
             else _capsule_names filesystems
             fi ;;
-        "channel create")
+        'channel create')
             case $prev in
                 --type|--credentials|-c) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--type --credentials -c --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--type --credentials -c --profile --json --help"
             fi ;;
-        "channel list")
+        'channel list')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--quiet -q --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--quiet -q --profile --json --help"
             fi ;;
-        "channel info")
+        'channel info')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             else _capsule_names channels
             fi ;;
-        "channel delete")
+        'channel delete')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--force --yes -y --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--force --yes -y --profile --json --help"
             else _capsule_names channels
             fi ;;
-        "login"|"login "*)
+        'login'|'login '*)
             case $prev in
                 --gateway) return ;;
                 --token-file) _capsule_files; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--gateway --with-token --token-file --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--gateway --with-token --token-file --profile --json --help"
             fi ;;
-        "logout"|"logout "*)
+        'logout'|'logout '*)
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--all --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--all --profile --json --help"
             fi ;;
-        "status"|"status "*)
+        'status'|'status '*)
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             fi ;;
-        "auth token")
+        'auth token')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --help"
             fi ;;
-        "auth list")
+        'auth list')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--quiet -q --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--quiet -q --profile --json --help"
             fi ;;
-        "auth switch")
+        'auth switch')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             fi ;;
-        "auth login")
+        'auth login')
             case $prev in
                 --gateway) return ;;
                 --token-file) _capsule_files; return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--gateway --with-token --token-file --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--gateway --with-token --token-file --profile --json --help"
             fi ;;
-        "auth logout")
+        'auth logout')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--all --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--all --profile --json --help"
             fi ;;
-        "auth status")
+        'auth status')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             fi ;;
-        "config list")
+        'config list')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--quiet -q --profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--quiet -q --profile --json --help"
             fi ;;
-        "config get")
+        'config get')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             fi ;;
-        "config set")
+        'config set')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             fi ;;
-        "config unset")
+        'config unset')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             fi ;;
-        "doctor"|"doctor "*)
+        'doctor'|'doctor '*)
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--profile --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
             fi ;;
-        "gateway start")
+        'gateway start')
             case $prev in
                 --host|--port|--isolation) return ;;
                 --data-dir) _capsule_files; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--foreground --host --port --data-dir --isolation --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--foreground --host --port --data-dir --isolation --json --help"
             fi ;;
-        "gateway stop")
+        'gateway stop')
             case $prev in
                 --data-dir) _capsule_files; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--data-dir --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--data-dir --json --help"
             fi ;;
-        "gateway status")
+        'gateway status')
             case $prev in
                 --data-dir) _capsule_files; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--data-dir --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--data-dir --json --help"
             fi ;;
-        "gateway logs")
+        'gateway logs')
             case $prev in
                 --lines|-n) return ;;
                 --data-dir) _capsule_files; return ;;
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--follow -f --lines -n --data-dir --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--follow -f --lines -n --data-dir --help"
             fi ;;
-        "completion"|"completion "*)
+        'completion'|'completion '*)
             case $prev in
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--install --json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--install --json --help"
             fi ;;
-        "skill"|"skill "*)
+        'skill'|'skill '*)
             case $prev in
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--json --help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--json --help"
             fi ;;
-        "help"|"help "*)
+        'help'|'help '*)
             case $prev in
             esac
-            if [[ $cur == -* ]]; then _capsule_words "--help"
+            if [[ $cur == -* ]]; then
+                _capsule_words "--help"
             fi ;;
     esac
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capsule_cli import ask, daemon, output
+from capsule_cli.commands.open import open_in_browser
 from capsule_cli.errors import UsageError, exit_code, facts
 from capsule_cli.options import JsonOpt, ProfileOpt, QuietOpt
 from capsule_cli.output import Output
@@ -278,16 +279,11 @@ def _named(profile: str | None) -> dict[str, Any]:
 
 def _show_code(code: DeviceCode) -> None:
     """Print URL and code, and open the browser too: either may be what works here."""
-    import webbrowser
-
     output.say(f"Open   {code.verification_uri}")
     output.say(f"Enter  {code.user_code}")
     output.whisper(f"Waiting for you to confirm it, for {code.expires_in // 60} minutes (Ctrl-C gives up) …")
     if sys.stderr.isatty():
-        try:
-            webbrowser.open(code.verification_uri_complete or code.verification_uri)
-        except (webbrowser.Error, OSError):
-            output.whisper("No browser could be opened here: use the address above.")
+        open_in_browser(code.verification_uri_complete or code.verification_uri)
 
 
 def _default_gateway() -> str:

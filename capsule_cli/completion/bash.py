@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from capsule_cli.completion.rows import FILES, Row, rows, top, verbs
+from capsule_cli.completion.cases import case
+from capsule_cli.completion.rows import Row, rows, top, verbs
 
 _HEAD = """# Completion of capsule for bash. Made of the commands by `capsule completion bash`; do not edit.
 
@@ -45,7 +46,7 @@ def script() -> str:
     lines = [f'        "") _capsule_words "{_words(top())} --help --version --profile --no-input --no-color" ;;']
     lines += [f'        {noun}) _capsule_words "{_words(found)} --help" ;;' for noun, found in nouns.items()]
     for row in rows():
-        lines += _case(row)
+        lines += case(row, _options(row), "_capsule_files")
     return _HEAD + "\n".join(lines) + "\n" + _TAIL
 
 
@@ -53,22 +54,5 @@ def _words(found: list[tuple[str, str]]) -> str:
     return " ".join(word for word, _ in found)
 
 
-def _case(row: Row) -> list[str]:
-    # A command at the top is followed by its first argument, which looks like a verb.
-    pattern = f'"{row.words}"' if " " in row.words else f'"{row.words}"|"{row.words} "*'
-    lines = [f"        {pattern})", "            case $prev in"]
-    for kind in sorted({kind for _, _, kind in row.options if kind != "-"}):
-        names = "|".join(name for name, _, each in row.options if each == kind)
-        lines.append(f"                {names}) {_complete(kind)}return ;;")
-    lines.append("            esac")
-    options = " ".join(name for name, _, _ in row.options)
-    lines.append(f'            if [[ $cur == -* ]]; then _capsule_words "{options}"')
-    if row.argument:
-        lines.append(f"            else {_complete(row.argument).rstrip('; ')}")
-    return [*lines, "            fi ;;"]
-
-
-def _complete(kind: str) -> str:
-    if not kind:
-        return ""
-    return "_capsule_files; " if kind == FILES else f"_capsule_names {kind}; "
+def _options(row: Row) -> list[str]:
+    return [f'_capsule_words "{" ".join(name for name, _, _ in row.options)}"']

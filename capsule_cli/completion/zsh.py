@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from capsule_cli.completion.rows import FILES, Row, rows, top, verbs
+from capsule_cli.completion.cases import case
+from capsule_cli.completion.rows import Row, rows, top, verbs
 
 _HEAD = """#compdef capsule
 # Completion of capsule for zsh. Made of the commands by `capsule completion zsh`; do not edit.
@@ -34,36 +35,21 @@ _capsule "$@"
 
 def script() -> str:
     """The whole script."""
-    lines = ["        '')", *_described(top()), "            ;;"]
-    for noun, found in verbs().items():
-        lines += [f"        {noun})", *_described(found), "            ;;"]
+    lines = []
+    for noun, found in {"''": top(), **verbs()}.items():
+        lines += [f"        {noun})", *(f"            {line}" for line in _described(found)), "            ;;"]
     for row in rows():
-        lines += _case(row)
+        lines += case(row, _options(row), "_files")
     return _HEAD + "\n".join(lines) + "\n" + _TAIL
 
 
 def _described(found: list[tuple[str, str]]) -> list[str]:
     words = " ".join(_quoted(f"{word.replace(':', chr(92) + ':')}:{help}") for word, help in found)
-    return [f"            described=({words})", "            _describe -V command described"]
+    return [f"described=({words})", "_describe -V command described"]
 
 
-def _case(row: Row) -> list[str]:
-    pattern = f"'{row.words}'" if " " in row.words else f"'{row.words}'|'{row.words} '*"
-    lines = [f"        {pattern})", "            case $prev in"]
-    for kind in sorted({kind for _, _, kind in row.options if kind != "-"}):
-        names = "|".join(name for name, _, each in row.options if each == kind)
-        lines.append(f"                {names}) {_complete(kind)}return ;;")
-    lines += ["            esac", "            if [[ $cur == -* ]]; then"]
-    lines += [f"    {line}" for line in _described([(name, help) for name, help, _ in row.options])]
-    if row.argument:
-        lines.append(f"            else {_complete(row.argument).rstrip('; ')}")
-    return [*lines, "            fi ;;"]
-
-
-def _complete(kind: str) -> str:
-    if not kind:
-        return ""
-    return "_files; " if kind == FILES else f"_capsule_names {kind}; "
+def _options(row: Row) -> list[str]:
+    return _described([(name, help) for name, help, _ in row.options])
 
 
 def _quoted(text: str) -> str:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from cpsl import private_files
+from cpsl.errors import ConfigError
 
 if TYPE_CHECKING:
     from cpsl.client import Client
@@ -43,32 +45,23 @@ class Sessions:
 
     def remember(self, session_id: str) -> None:
         """It is this one now."""
-        known = _read()
-        known.pop(self._key, None)
-        kept = dict(list(known.items())[-_SESSIONS_KEPT:])
-        with suppress(OSError):
-            _write(kept | {self._key: session_id})
+        with suppress(OSError, ConfigError), private_files.locked(_sessions()):
+            known = _read()
+            known.pop(self._key, None)
+            kept = dict(list(known.items())[-_SESSIONS_KEPT:])
+            private_files.write(_sessions(), json.dumps(kept | {self._key: session_id}).encode())
 
 
 def _read() -> dict[str, object]:
     try:
-        found = json.loads((_folder() / "sessions.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(private_files.read(_sessions(), secret=False) or b"{}")
+    except (OSError, ValueError):  # also a file that is not safe to read
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _write(sessions: dict[str, object]) -> None:
-    """All or nothing, so that two conversations at once do not tear it."""
-    folder = _folder()
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".sessions-")  # mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(sessions, file)
-        os.replace(name, folder / "sessions.json")
-    except OSError:
-        os.unlink(name)
-        raise
+def _sessions() -> Path:
+    return _folder() / "sessions.json"
 
 
 def _folder() -> Path:

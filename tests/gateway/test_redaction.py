@@ -98,7 +98,7 @@ def test_its_size_and_time_are_bounded(values: list[str]) -> None:
     redactor = Redactor(values)
     masked = redactor.clean(f"so {values[-1]} it is")
     assert values[-1] not in masked
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 2
     began = time.monotonic()
     for _ in range(1000):
         redactor.clean("2026-01-31 INFO app.module: answered request 1234 of a user in 12 ms, all is well")
