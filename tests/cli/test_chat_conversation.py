@@ -113,7 +113,8 @@ def test_history_is_private_and_of_one_app_and_survives_two_at_once(
     text = (folder / "talker.history").read_text()
     assert "fromone" in text
     assert "fromtwo" in text
-    assert [stat.S_IMODE(path.stat().st_mode) for path in sorted(folder.iterdir())] == [0o600, 0o600]
+    left = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert left == dict.fromkeys(("talker.history", "sessions.json", ".sessions.json.lock"), 0o600)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
