@@ -17,7 +17,8 @@ from cpsl import auth
 from cpsl.client import async_nouns as nouns
 from cpsl.client import calls, flows, streams
 from cpsl.client.attaching import Attachable
-from cpsl.client.drivers import AsyncDriver, Wire
+from cpsl.client.connections import Wire
+from cpsl.client.drivers import AsyncDriver
 from cpsl.client.timeouts import Timeout, reading
 from cpsl.client.types import AppInfo, ChatResponse, Fold, StreamChunk
 from cpsl.wire import accounts

@@ -14,7 +14,8 @@ import httpx
 from cpsl import auth
 from cpsl.client import calls, flows, nouns, streams
 from cpsl.client.attaching import Attachable
-from cpsl.client.drivers import SyncDriver, Wire
+from cpsl.client.connections import Wire
+from cpsl.client.drivers import SyncDriver
 from cpsl.client.timeouts import Timeout, reading
 from cpsl.client.types import AppInfo, ChatResponse, Fold, StreamChunk
 from cpsl.wire import accounts

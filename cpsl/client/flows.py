@@ -55,7 +55,8 @@ class Gateway:
     """What flows know of the other side.
 
     ``url`` and ``source`` (where the token came from) are for messages; a repeatable request is repeated
-    ``max_retries`` times; ``timeout`` is for plain calls; ``clock`` counts seconds.
+    ``max_retries`` times; ``timeout`` is for plain calls; ``clock`` counts seconds, and ``until`` is when by it a job
+    of several requests must be done.
     """
 
     url: str
@@ -63,6 +64,23 @@ class Gateway:
     source: str = ""
     timeout: Timeout = NO_LIMITS
     clock: Callable[[], float] = time.monotonic
+    until: float | None = None
+
+    def limited(self, timeout: Timeout = NO_LIMITS) -> Gateway:
+        """This one for one job that begins now: its ``total`` is for all requests of it together."""
+        limits = timeout.over(self.timeout)
+        if self.until is not None or limits.total is None:
+            return self
+        return replace(self, timeout=limits, until=self.clock() + limits.total)
+
+    def in_time(self, request: Request) -> Request:
+        """``request`` with the end that the job has."""
+        return request if self.until is None else replace(request, until=self.until)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time of the job has passed."""
+        return self.until is not None and self.clock() >= self.until
 
     def refusal(self, answer: Answer) -> errors.CapsuleError | None:
         """The error that an answer tells of, or None."""
@@ -97,8 +115,7 @@ def call(gateway: Gateway, wanted: Call[T]) -> Flow[T]:
 def asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]) -> Flow[Answer]:
     """The answer to a request, repeated where that is safe. Raises the error that it tells of."""
     attempt, lost = 0, False
-    if operation is Send and gateway.timeout.total:
-        request = replace(request, until=gateway.clock() + gateway.timeout.total)
+    request = (gateway.limited() if operation is Send else gateway).in_time(request)
     while True:
         answer, error = yield from _attempt(gateway, request, operation)
         if error is None:
@@ -331,7 +348,7 @@ def once(
     gateway: Gateway, request: Request, read: Callable[[Received], Any], ending: Callable[[Any], bool]
 ) -> Flow[None]:
     """Emits the events of a stream that cannot be resumed. Raises StreamCut if it ends before its end."""
-    yield from asked(gateway, request, Open)
+    yield from asked(gateway.limited(), request, Open)
     while (received := (yield NextEvent())) is not None:
         if not received.data:
             continue

@@ -83,7 +83,7 @@ def new_turn(
         request, left = first, limits
         if files:
             begun = gateway.clock()
-            message.attachments = yield from sent(replace(gateway, timeout=limits.over(gateway.timeout)), app, files)
+            message.attachments = yield from sent(gateway.limited(limits), app, files)
             request = replace(first, content=calls.body(message))
             left = limits.after(gateway.clock() - begun)
         yield from _followed(gateway, request, left)

@@ -202,7 +202,7 @@ def test_an_answer_that_cannot_be_understood(body: bytes) -> None:
 
 
 def test_an_endless_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cpsl.client.drivers.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("cpsl.client.connections.MAX_ANSWER_BYTES", 1000)
     handler, _ = answers(httpx.Response(200, content=bytes(2000)))
     with pytest.raises(errors.GatewayError):
         client_of(handler).list_apps()
