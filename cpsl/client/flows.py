@@ -78,6 +78,11 @@ class Gateway:
         return request if self.until is None else replace(request, until=self.until)
 
     @property
+    def seconds_left(self) -> float | None:
+        """How much time is left for the job, at least a moment; None for as long as it takes."""
+        return None if self.until is None else max(self.until - self.clock(), 0.001)
+
+    @property
     def is_over(self) -> bool:
         """Whether the time of the job has passed."""
         return self.until is not None and self.clock() >= self.until
@@ -346,8 +351,8 @@ def _take_up_later(subject: Subject[E]) -> str:
 
 def once(
     gateway: Gateway, request: Request, read: Callable[[Received], Any], ending: Callable[[Any], bool]
-) -> Flow[None]:
-    """Emits the events of a stream that cannot be resumed. Raises StreamCut if it ends before its end."""
+) -> Flow[Any]:
+    """Emits the events of a stream that cannot be resumed; returns the last. Raises StreamCut if that never comes."""
     yield from asked(gateway.limited(), request, Open)
     while (received := (yield NextEvent())) is not None:
         if not received.data:
@@ -358,5 +363,5 @@ def once(
             raise wall.translated(error, gateway.url) from error
         yield Emit(event)
         if ending(event):
-            return
+            return event
     raise errors.StreamCut(f"{gateway.url} broke off before the end", hint="Look at what it did, then try again.")
