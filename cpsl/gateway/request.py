@@ -15,9 +15,12 @@ T = TypeVar("T")
 
 
 class GatewayRequest(StrictRequest):
-    """A request to ``gateway``. ``visitor`` is who asks, if anybody said so: known before the handler runs."""
+    """A request to ``gateway``. ``caller`` is the account behind its bearer token, known before the handler runs.
 
-    visitor: Actor | None = None
+    Who asks an *app* is found by ``cpsl.gateway.asking``.
+    """
+
+    caller: Actor | None = None
 
     @property
     def gateway(self) -> Gateway:
@@ -28,8 +31,8 @@ class GatewayRequest(StrictRequest):
     @property
     def actor(self) -> Actor:
         """Who asks, where only those may who have a token."""
-        assert self.visitor is not None
-        return self.visitor
+        assert self.caller is not None
+        return self.caller
 
     @property
     def workspace_id(self) -> str:
@@ -39,12 +42,13 @@ class GatewayRequest(StrictRequest):
     async def once(self, make: Callable[[], Awaitable[T]], digest: bytes | None = None) -> T:
         """What ``make`` gives, or gave when this came before with the same ``Idempotency-Key``: see ``Repeats``.
 
-        ``digest`` is of the body, where that is too long to be read for it.
+        Whether they may ask is for the handler to look at before: visitors of a page are all one here. ``digest`` is of
+        the body, where that is too long to be read for it.
         """
         key = self.headers.get("idempotency-key")
         if key is None:
             return await make()
         target = f"{self.url.path}?{self.scope['query_string'].decode('latin-1')}"
-        asked = Asked(self.actor.account_id, self.method, target, key)
+        asked = Asked(self.caller.account_id if self.caller else "", self.method, target, key)
         told = sha256(await self.body()).digest() if digest is None else digest
         return await self.gateway.repeats.once(asked, told, make)
