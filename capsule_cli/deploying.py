@@ -31,10 +31,13 @@ def deploy(
     entry: Entry,
     development: Development | None = None,
     agreed: Callable[[AppSpec], None] = lambda spec: None,
+    *,
+    wait: bool = True,
 ) -> DeployDone:
     """Put the app at ``entry`` live, with ``development`` under its name for that.
 
     Nothing is sent before all that it names is there, and ``agreed`` has let it pass: it raises what stops it.
+    Without ``wait`` it is over when all is sent: then version 0 and no URL, but the ``deployment_id``.
 
     Raises NotFound (code ``missing_resources``), EntryPointError, DeployFailed, TooLarge, and what the client raises.
     """
@@ -44,7 +47,7 @@ def deploy(
     agreed(spec)
     _refuse_missing(spec, client.deploys.check(spec).missing)
     output.say(f"Deploying {spec.name} from {entry.root}{os.sep}{entry.name}")
-    return _send(client, entry, spec, development)
+    return _send(client, entry, spec, development, wait=wait)
 
 
 def plan(client: Client, entry: Entry) -> dict[str, Any]:
@@ -79,7 +82,7 @@ def _refuse_missing(spec: AppSpec, missing: list[Missing]) -> None:
     )
 
 
-def _send(client: Client, entry: Entry, spec: AppSpec, development: Development | None) -> DeployDone:
+def _send(client: Client, entry: Entry, spec: AppSpec, development: Development | None, *, wait: bool) -> DeployDone:
     from cpsl import bundle
 
     found = bundle.collect(entry.root)
@@ -90,7 +93,7 @@ def _send(client: Client, entry: Entry, spec: AppSpec, development: Development 
         _archive(found), entry.name, app=spec.name, secrets=spec.secrets, development=development
     )
     with closing(sent) as events:
-        return _follow(events, spec.name)
+        return _follow(events, spec.name, wait=wait)
 
 
 def _archive(files: Bundle) -> Iterator[bytes]:
@@ -109,7 +112,7 @@ def _archive(files: Bundle) -> Iterator[bytes]:
         yield from bundle.pack(files, progress=so_far)
 
 
-def _follow(events: Iterable[DeployEvent], app: str) -> DeployDone:
+def _follow(events: Iterable[DeployEvent], app: str, *, wait: bool) -> DeployDone:
     """Say what happens; the last event is the result, or the client raises what stands for it."""
     shown: list[str] = []
     begun = False
@@ -117,6 +120,8 @@ def _follow(events: Iterable[DeployEvent], app: str) -> DeployDone:
         for event in events:
             begun = True
             match event:
+                case DeployStatus(deployment_id=id) if id and not wait:
+                    return DeployDone(app, 0, "", id)
                 case DeployStatus():
                     output.say(event.message)
                 case DeployLog():

@@ -24,6 +24,7 @@ _STATUS = (
     "gateway_url",
     "profile",
     "token_source",
+    "token_kept_in",
     "hidden_profile",
     "account",
     "role",

@@ -61,7 +61,7 @@ _capsule() {
                 --profile) _capsule_names profiles; return ;;
             esac
             if [[ $cur == -* ]]; then
-                _capsule_words "--dry-run --yes -y --profile --json --help"
+                _capsule_words "--dry-run --wait --no-wait --yes -y --quiet -q --profile --json --help"
             else _capsule_files
             fi ;;
         'chat'|'chat '*)
@@ -141,10 +141,11 @@ _capsule() {
             fi ;;
         'app delete')
             case $prev in
+                --confirm) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
             if [[ $cur == -* ]]; then
-                _capsule_words "--yes -y --profile --json --help"
+                _capsule_words "--confirm --yes -y --profile --json --help"
             else _capsule_names apps
             fi ;;
         'secret create')
@@ -154,7 +155,7 @@ _capsule() {
                 --profile) _capsule_names profiles; return ;;
             esac
             if [[ $cur == -* ]]; then
-                _capsule_words "--env-file --from-env --from-json --raw --allow-empty --force --stage --profile --json --help"
+                _capsule_words "--env-file --from-env --from-json --raw --allow-empty --force --stage --quiet -q --profile --json --help"
             fi ;;
         'secret update')
             case $prev in
@@ -208,7 +209,7 @@ _capsule() {
                 --profile) _capsule_names profiles; return ;;
             esac
             if [[ $cur == -* ]]; then
-                _capsule_words "--profile --json --help"
+                _capsule_words "--quiet -q --profile --json --help"
             fi ;;
         'fs list')
             case $prev in
@@ -219,10 +220,11 @@ _capsule() {
             fi ;;
         'fs delete')
             case $prev in
+                --confirm) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
             if [[ $cur == -* ]]; then
-                _capsule_words "--yes -y --profile --json --help"
+                _capsule_words "--confirm --yes -y --profile --json --help"
             else _capsule_names filesystems
             fi ;;
         'fs show')
@@ -296,7 +298,7 @@ _capsule() {
                 --profile) _capsule_names profiles; return ;;
             esac
             if [[ $cur == -* ]]; then
-                _capsule_words "--type --credentials -c --profile --json --help"
+                _capsule_words "--type --credentials -c --quiet -q --profile --json --help"
             fi ;;
         'channel list')
             case $prev in
