@@ -20,9 +20,7 @@ def create(
         str,
         typer.Argument(metavar="NAME", help="Folder to create; names the app.", show_default=False),
     ],
-    template: Annotated[
-        str, typer.Option(metavar="TEMPLATE", help="Which template: default or integrations.")
-    ] = project.DEFAULT,
+    template: Annotated[str, typer.Option(metavar="|".join(project.names()), help="Which template.")] = project.DEFAULT,
     force: ForceOpt = False,
     json: JsonOpt = None,
 ) -> None:
