@@ -31,7 +31,16 @@ def run(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         return _fail(error, as_json=as_json)
+    _tell_of_updates()
     return result if isinstance(result, int) else 0
+
+
+def _tell_of_updates() -> None:
+    """Only to a person at a terminal, so that nobody else waits for as much as an import."""
+    if sys.stderr.isatty():
+        from capsule_cli import updates
+
+        updates.tell()
 
 
 def _tell_of_a_closed_pipe(exit: SystemExit) -> None:

@@ -80,7 +80,7 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "secret delete": ("name", "deleted", "restarted"),
     "secret update": f"{_RESOURCES}SecretsStored",
     "secret list": f"{_RESOURCES}Secret",
-    "skill": ("words", "section", "help", "arguments", "options", "examples", "fields"),
+    "skill": ("words", "section", "help", "arguments", "options", "examples", "fields", "aliases"),
     "serve": ("event", "app", "version", "url", "seconds", "error"),
     "session delete": ("id", "deleted"),
     "session list": f"{_TURNS}Session",

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -83,6 +83,16 @@ ELSEWHERE = {
     "switch": "auth switch",
 }
 """Words that other tools have at the top, and what they are called here."""
+
+
+def aliases(verb: str, verbs: Collection[str]) -> list[str]:
+    """The other words for a verb of a noun that has these ``verbs``."""
+    return [
+        word
+        for word, meant in ALIASES.items()
+        if word not in verbs and next((each for each in meant if each in verbs), None) == verb
+    ]
+
 
 HELP = ("-h", "--help")
 

@@ -70,7 +70,7 @@ _capsule() {
                 --template) _capsule_words "default integrations"; return ;;
             esac
             if [[ $cur == -* ]]; then
-                _capsule_words "--template --force --json --help"
+                _capsule_words "--template --force --quiet -q --json --help"
             fi ;;
         'serve'|'serve '*)
             case $prev in

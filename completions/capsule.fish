@@ -120,6 +120,8 @@ complete -c capsule -n '__capsule_at + quickstart' -l json -d 'Print JSON, all o
 complete -c capsule -n '__capsule_at + quickstart' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + create' -l template -r -a 'default integrations' -d 'Which template.'
 complete -c capsule -n '__capsule_at + create' -l force -d 'Overwrite what exists.'
+complete -c capsule -n '__capsule_at + create' -l quiet -d 'Print only what it is called, and say nothing.'
+complete -c capsule -n '__capsule_at + create' -s q -d 'Print only what it is called, and say nothing.'
 complete -c capsule -n '__capsule_at + create' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + create' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + serve' -l channel -r -a '(__capsule_names channels)' -d 'Answer on this channel too; repeat it.'

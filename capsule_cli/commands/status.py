@@ -107,7 +107,6 @@ class Status:
             "Gateway": f"{self.credentials.gateway_url}{f' (version {me.gateway_version})' if me else ''}",
             "Profile": self.credentials.profile,
             "Token from": self.credentials.source,
-            "Kept in": self.kept_in,
             "Valid": validity,
             "Expires": (output.when(expires) if expires else "never") if me else "",
         }

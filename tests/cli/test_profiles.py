@@ -91,7 +91,7 @@ def test_status_names_the_store_and_when_the_token_ends(mine: dict[str, str]) ->
     """stripe 11: how long does a value live?"""
     done = ask(mine, "status")
     kept = str(Path(mine["CAPSULE_CONFIG_DIR"]) / "credentials.json")
-    assert f"Kept in:     {kept}" in done.out
+    assert f"Token from:  file {kept} (profile local)" in done.out
     assert "Expires:     " in done.out
     told = json.loads(ask(mine, "status", "--json").out)
     assert told["token_kept_in"] == kept
