@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 cli = verb()
 
+_PATIENCE_SECONDS = 10.0
+
 EXAMPLES = examples("capsule status", "capsule status --json")
 
 
@@ -113,7 +115,7 @@ class Status:
 
 
 def _status(profile: str | None) -> Status:
-    from cpsl import auth
+    from cpsl import auth, config
     from cpsl.client import Client
 
     try:
@@ -127,7 +129,7 @@ def _status(profile: str | None) -> Status:
             token=credentials.token,
             gateway_url=credentials.gateway_url,
             max_retries=0,
-            timeout=10.0,
+            timeout=min(config.get("timeout"), _PATIENCE_SECONDS),
             on_wait=patience.waits,
         ) as client:
             return Status(credentials, client.me(), None, hidden)
