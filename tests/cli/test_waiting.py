@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import cpsl
 from tests.cli.conftest import APPS, Live, Run
 from tests.cli.terminal import CTRL_C, Terminal
 from tests.cli.test_broken_gateways import serving
@@ -61,9 +62,9 @@ def test_a_question_is_not_written_over(terminal: Open) -> None:
 def test_chat_tells_that_it_reconnects(live: Live) -> None:
     with cutting_proxy(live_url(live), cut_after=[900, 1500]) as proxy:
         env = {"CAPSULE_TOKEN": token(live), "CAPSULE_GATEWAY_URL": proxy.url}
-        done = Live(live.env | env, live.folder).run("chat", "talker", "type " + "words of an answer " * 20)
+        done = Live(live.env | env, live.folder).run("chat", "talker", "type " + "words of an answer, " * 20 + "end")
         assert proxy.cuts
-    assert (done.returncode, done.stdout) == (0, "words of an answer " * 19 + "words of an answer\n")
+    assert (done.returncode, done.stdout) == (0, "words of an answer, " * 20 + "end\n")
     assert LOST in done.stderr
 
 
@@ -84,7 +85,14 @@ def of_own(own_gateway: GatewayProcess, tmp_path: Path) -> dict[str, str]:
     plain = tmp_path / "plain.py"
     plain.write_text(source[:start] + source[source.index("@app.message") :])
     own_gateway.deploy(plain)
+    fail(own_gateway)
     return {"CAPSULE_TOKEN": own_gateway.token, "CAPSULE_GATEWAY_URL": own_gateway.url}
+
+
+def fail(gateway: GatewayProcess) -> None:
+    """Make the app log a line."""
+    with gateway.client() as client, pytest.raises(cpsl.AppError):
+        client.chat("talker", "fail")
 
 
 def test_a_log_is_followed_across_a_restart_and_ends_at_once(
@@ -94,12 +102,11 @@ def test_a_log_is_followed_across_a_restart_and_ends_at_once(
     with own_gateway.client() as client:
         first = client.chat("talker", "say one")
         shown = terminal("logs", "talker", "-f", "--no-timestamps", env=of_own)
-        shown.wait_for("is live")
+        shown.wait_for("deliberate")
         own_gateway.kill()
         shown.wait_for(LOST)
         own_gateway.start()
-        with pytest.raises(Exception, match="failed"):
-            client.chat("talker", "fail", first.session_id)
+        fail(own_gateway)
         shown.wait_for("deliberate")
         said = [message.text for message in client.sessions.get("talker", first.session_id).messages]
     assert said[:2] == ["say one", "one"]
@@ -120,8 +127,7 @@ def test_in_a_pipe_a_lost_log_is_one_line_on_stderr(own_gateway: GatewayProcess,
         own_gateway.kill()
         assert LOST in following.stderr.readline()
         own_gateway.start()
-        with own_gateway.client() as client, pytest.raises(Exception, match="failed"):
-            client.chat("talker", "fail")
+        fail(own_gateway)
         while "deliberate" not in following.stdout.readline():
             pass
         following.terminate()
