@@ -186,12 +186,13 @@ def _outside(client: Client) -> Check:
     apps = client.apps.list()
     place = urlsplit(str(apps[0].url) if apps else client.gateway_url)
     url = f"{place.scheme}://{place.netloc}"
-    state, detail = _seen_from_outside(url)
+    state, detail = seen_from_outside(url)
     fix = f"Give it an https address that the internet reaches: {', '.join(each.name for each in channels)} needs one."
     return Check("webhooks", state, detail, "" if state == OK else fix)
 
 
-def _seen_from_outside(url: str) -> tuple[str, str]:
+def seen_from_outside(url: str) -> tuple[str, str]:
+    """State and detail of an address that messengers are to reach; from here, for want of a better place."""
     import httpx
 
     from cpsl import config
