@@ -74,10 +74,9 @@ def test_a_keyring_that_has_stopped_working_is_said(live: Live, tmp_path: Path, 
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path) -> dict[str, str]:
-    """The environment of somebody who can write to none of our folders."""
-    (tmp_path / "file").write_text("")
-    return {f"CAPSULE_{kind}_DIR": str(tmp_path / "file" / kind) for kind in ("CONFIG", "STATE")}
+def nowhere() -> dict[str, str]:
+    """The environment of somebody who can write to none of our folders: not even root makes one in /proc."""
+    return {f"CAPSULE_{kind}_DIR": f"/proc/capsule/{kind}" for kind in ("CONFIG", "STATE")}
 
 
 def test_where_nothing_can_be_written_a_token_is_enough(live: Live, nowhere: dict[str, str], tmp_path: Path) -> None:
