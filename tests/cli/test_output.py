@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -137,3 +138,20 @@ def test_help_of_a_command_by_its_words(capsule: Run) -> None:
     assert capsule("help", "secret", "create").stdout == capsule("secret", "create", "--help").stdout
     assert capsule("help").stdout == capsule("--help").stdout
     assert capsule("help", "nix").returncode == 2
+
+
+def test_rows_stay_whole_on_a_narrow_terminal_if_that_is_wanted(terminal_of: Callable[..., Terminal]) -> None:
+    blocks = terminal_of("app", "list", columns=40)
+    assert blocks.exit_code() == 0
+    assert "NAME:" in blocks.screen
+    rows = terminal_of("app", "list", "--no-truncate", columns=40)
+    assert rows.exit_code() == 0
+    assert "NAME:" not in rows.screen
+    assert re.search(r"NAME +VERSION +STATE +URL +UPDATED", rows.screen)
+
+
+@pytest.mark.parametrize("flag", ["--no-input", "--no-color", "--no-truncate"])
+def test_a_flag_with_a_value_is_told_that_it_takes_none(capsule: Run, flag: str) -> None:
+    done = capsule("app", "list", f"{flag}=1")
+    assert done.returncode == 2
+    assert f"{flag} takes no value" in done.stderr
