@@ -96,9 +96,10 @@ def test_asking_can_be_switched_off_and_the_error_says_so(terminal_of: Callable[
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_streams_that_are_not_utf_8_get_ascii(live: Live, encoding: str) -> None:
     env = live.env | {"PYTHONIOENCODING": encoding, "CAPSULE_CONFIG_DIR": str(live.folder / encoding)}
-    done = Live(env, live.folder).run("secret", "create", "--help")
+    done = Live(env, live.folder).run("secret", "create", "--help", alone=True)
     assert done.returncode == 0
-    done = Live(live.env | {"PYTHONIOENCODING": encoding}, live.folder).run("secret", "create", "ASCII=1", "--force")
+    env = live.env | {"PYTHONIOENCODING": encoding}
+    done = Live(env, live.folder).run("secret", "create", "ASCII=1", "--force", alone=True)
     assert "* Secret ASCII " in done.stderr
 
 
