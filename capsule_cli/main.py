@@ -11,6 +11,7 @@ def main() -> int:
     """Run the command line in ``sys.argv`` and return the exit code. Never raises."""
     _open_what_is_closed()
     _let_talk_get_lost()
+    code = 0
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
@@ -19,6 +20,8 @@ def main() -> int:
     except BrokenPipeError:
         return _stop_writing(0)  # ``capsule app list | head -1``: not our failure
     except OSError as error:
+        if code:
+            return _stop_writing(code)  # what is still in the buffer is what the command failed to write, and said so
         from capsule_cli import errors
 
         errors.show(error, as_json=False)

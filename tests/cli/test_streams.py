@@ -33,16 +33,18 @@ def test_without_a_stdout_nothing_fails(home: dict[str, str], words: str) -> Non
 
 
 @needs_full
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", ["--version", "--help", "config list"])
-def test_data_that_cannot_be_written_is_a_failure_said_once(home: dict[str, str], words: str) -> None:
-    done = shell(f"{words} >/dev/full", home)
+def test_data_that_cannot_be_written_is_a_failure_said_once(home: dict[str, str], words: str, unbuffered: str) -> None:
+    done = shell(f"{words} >/dev/full", home | {"PYTHONUNBUFFERED": unbuffered})
     assert done.returncode == 1
     assert done.stderr == "Error: No space left on device\n"
 
 
 @needs_full
-def test_and_one_object_with_json(home: dict[str, str]) -> None:
-    done = shell("config list --json >/dev/full", home)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_and_one_object_with_json(home: dict[str, str], unbuffered: str) -> None:
+    done = shell("config list --json >/dev/full", home | {"PYTHONUNBUFFERED": unbuffered})
     assert done.returncode == 1
     assert json.loads(done.stderr)["error"]["code"] == "os_error"
 
