@@ -13,7 +13,7 @@ from cpsl.app.invalid import invalid
 from cpsl.app.secret import Secret
 from cpsl.errors import InvalidRequest
 from cpsl.wire.apps import IntegrationSpec
-from cpsl.wire.integrations import PROVIDERS, SECRET_FORMS, Credentials, endpoint_problem
+from cpsl.wire.integrations import PROVIDERS, SECRET_FORMS, Credentials, digest, endpoint_problem
 from cpsl.wire.names import check_resource_name
 
 
@@ -90,6 +90,11 @@ class IntegrationCredentials:
     def expires_soon(self) -> bool:
         """Whether the token is good for less than a minute, if at all."""
         return bool(self.expires_at) and self.expires_at - time.time() < 60
+
+    @property
+    def digest(self) -> str:
+        """Which credentials these are, without what they are."""
+        return digest(self.access_token, self.fields)
 
     def __bool__(self) -> bool:
         return bool(self.access_token or self.fields)

@@ -193,8 +193,9 @@ class Session:
         if known is not None and not fresh and not known.expires_soon:
             return known
         text = reason if message is None else message
+        refused = known.digest if known is not None and fresh else ""
         given = await prompts.ask_integration(
-            self._bridge, self.request_id, name, form=form, message=text, timeout=timeout, fresh=fresh
+            self._bridge, self.request_id, name, form=form, message=text, timeout=timeout, refused=refused
         )
         self.integrations[name] = given
         return given

@@ -254,7 +254,7 @@ class GetSecret(_Question, tag="secret", frozen=True):
 class OpenPrompt(_Question, tag="prompt", frozen=True):
     """Ask the turn's user and wait. Answer: ``PromptResult``. ``timeout`` in seconds; ``path`` is where a file goes.
 
-    ``fresh``: the service refused the token that the app has, so another is wanted.
+    ``refused``: the digest of the credentials that the service refused, so others are wanted.
     """
 
     request_id: str
@@ -264,7 +264,7 @@ class OpenPrompt(_Question, tag="prompt", frozen=True):
     integration: str = ""
     accept: str = ""
     path: str = ""
-    fresh: bool = False
+    refused: str = ""
 
 
 class StoredFile(msgspec.Struct, omit_defaults=True):

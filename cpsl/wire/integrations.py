@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -47,6 +48,11 @@ class Credentials(msgspec.Struct, omit_defaults=True):
 
     def __repr__(self) -> str:
         return f"Credentials(access_token=[secure], scopes={self.scopes!r}, fields={{{', '.join(self.fields)}}})"
+
+
+def digest(access_token: str, fields: dict[str, str]) -> str:
+    """A SHA-256 (hex) that tells credentials apart."""
+    return hashlib.sha256(msgspec.json.encode([access_token, fields], order="sorted")).hexdigest()
 
 
 class Connection(msgspec.Struct, omit_defaults=True):
