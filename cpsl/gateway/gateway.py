@@ -28,6 +28,7 @@ from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.migrate import migrate
 from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.files.uploads.service import Uploads
+from cpsl.gateway.integrations.connecting.browsers import Browsers
 from cpsl.gateway.integrations.flows import Flows
 from cpsl.gateway.integrations.providers import Providers
 from cpsl.gateway.integrations.service import Integrations
@@ -67,8 +68,9 @@ class Gateway:
         self.apps = Apps(
             self.db, self.engine, self.secrets, self.filesystems, self.user_files, self.redactions, settings
         )
+        self.browsers = Browsers(self.users.signer, settings)
         self.states = States(self.db, self.accounts)
-        clients = Clients(self.apps, Providers.configured(settings.providers_file), settings.url)
+        clients = Clients(self.apps, Providers.configured(settings.providers_file), settings)
         self.flows = Flows(self.apps, self.states, clients)
         self.tokens = Tokens(self.db, self.integrations, clients)
         self.restarts = Restarts(self.apps, self.secrets, self.engine, self.app_logs)

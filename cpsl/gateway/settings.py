@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     database_url: str = ""
     providers_file: str = ""
+    provider_timeout: float = 10.0
     isolation: str = "namespaces"
     drain_timeout: float = 10.0
     start_timeout: float = 30.0
@@ -66,5 +67,8 @@ def configured(data_dir: Path, **chosen: Any) -> Settings:
 
     Raises ConfigError.
     """
-    stored = {name: config.get(name) for name in ("database_url", "providers_file", "turn_timeout", "keep_versions")}
+    stored = {
+        name: config.get(name)
+        for name in ("database_url", "providers_file", "provider_timeout", "turn_timeout", "keep_versions")
+    }
     return Settings(data_dir=data_dir, **(stored | chosen))

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 log = logging.getLogger("cpsl.gateway.integrations")
-_SECONDS = 10.0
 _ACCOUNT_SECONDS = 3.0
 _MARGIN_SECONDS = 60.0
 _LONGEST_TOKEN = 64 * 1024
@@ -41,13 +40,14 @@ class OAuthRefused(CapsuleError):
 
 
 class Client(msgspec.Struct, frozen=True):
-    """An app as a provider knows it. The repr leaves out its secret."""
+    """An app as a provider knows it. The provider has ``timeout`` seconds to answer. The repr leaves out the secret."""
 
     name: str
     provider: Provider
     client_id: str
     client_secret: str
     redirect_uri: str
+    timeout: float
 
     def __repr__(self) -> str:
         return f"Client({self.name!r})"
@@ -136,7 +136,7 @@ def _client(client: Client) -> AsyncOAuth2Client:
         revocation_endpoint_auth_method=method,
         redirect_uri=client.redirect_uri,
         code_challenge_method="S256",
-        timeout=_SECONDS,
+        timeout=client.timeout,
     )
 
 
@@ -147,15 +147,15 @@ async def _talking(client: Client) -> AsyncIterator[AsyncOAuth2Client]:
     from authlib.common.errors import AuthlibBaseError
 
     try:
-        async with asyncio.timeout(_SECONDS), _client(client) as session:
+        async with asyncio.timeout(client.timeout), _client(client) as session:
             yield session
     except AuthlibBaseError as error:
         raise _refused(client, error.error) from None
     except TimeoutError:
-        raise _failed(client, f"did not answer within {_SECONDS:g} seconds") from None
+        raise _failed(client, f"did not answer within {client.timeout:g} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _failed(client, f"could not be talked to ({type(error).__name__})") from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise _failed(client, "answered with something that is no token") from None
 
 

@@ -124,18 +124,26 @@ def fields_of(integration: IntegrationSpec) -> list[PromptField]:
     return form_fields(integration.type, integration.fields)
 
 
-def grant_from(fields: list[PromptField], given: dict[str, str]) -> Grant:
-    """What a filled-in form gives. Raises InvalidRequest (code ``invalid_prompt_answer``) when it does not fit."""
+def field_problems(fields: list[PromptField], given: dict[str, str]) -> dict[str, str]:
+    """What is wrong with a filled-in form, by the name of the field."""
     missing = [field.name for field in fields if field.required and not given.get(field.name, "").strip()]
     unknown = sorted(set(given) - {field.name for field in fields})
     too_long = [name for name, value in given.items() if len(value.encode(errors="replace")) > _MAX_FIELD_BYTES]
-    for names, problem in ((missing, "is missing"), (unknown, "is not asked for"), (too_long, "is too long")):
-        if names:
-            raise InvalidRequest(
-                f"{', '.join(names)} {problem}",
-                code="invalid_prompt_answer",
-                hint="Send these fields: " + ", ".join(field.name for field in fields),
-            )
+    return {
+        **dict.fromkeys(too_long, "is too long"),
+        **dict.fromkeys(unknown, "is not asked for"),
+        **dict.fromkeys(missing, "is missing"),
+    }
+
+
+def grant_from(fields: list[PromptField], given: dict[str, str]) -> Grant:
+    """What a filled-in form gives. Raises InvalidRequest (code ``invalid_prompt_answer``) when it does not fit."""
+    if problems := field_problems(fields, given):
+        raise InvalidRequest(
+            ", ".join(f"{name} {problem}" for name, problem in problems.items()),
+            code="invalid_prompt_answer",
+            hint="Send these fields: " + ", ".join(field.name for field in fields),
+        )
     return Grant(token_type="fields", fields={name: value.strip() for name, value in given.items()})
 
 

@@ -17,6 +17,7 @@ from cpsl.gateway.integrations.oauth import Client, Grant, OAuthRefused
 from cpsl.gateway.integrations.providers import Providers
 from cpsl.gateway.integrations.service import Integrations, declared
 from cpsl.gateway.secrets.service import secret_not_found
+from cpsl.gateway.settings import Settings
 from cpsl.wire.apps import IntegrationSpec
 from cpsl.wire.integrations import Credentials, digest
 
@@ -24,12 +25,12 @@ log = logging.getLogger("cpsl.gateway.integrations")
 
 
 class Clients:
-    """The apps of this gateway as providers know them. ``url`` is where the gateway is reached."""
+    """The apps of this gateway as providers know them."""
 
-    def __init__(self, apps: Apps, providers: Providers, url: str) -> None:
+    def __init__(self, apps: Apps, providers: Providers, settings: Settings) -> None:
         self._apps = apps
         self._providers = providers
-        self._url = url
+        self._settings = settings
 
     async def of(self, version: VersionRef, integration: IntegrationSpec) -> Client:
         """The client of an app's integration, its credentials opened now. Raises NotFound, InvalidRequest."""
@@ -42,7 +43,8 @@ class Clients:
             self._providers.of(integration),
             values[integration.client_id],
             values.get(integration.client_secret, ""),
-            f"{self._url}/oauth/callback/{integration.type}",
+            f"{self._settings.url}/oauth/callback/{integration.type}",
+            self._settings.provider_timeout,
         )
 
 

@@ -35,9 +35,13 @@ def app_user(connection: Connection, app_id: str, kind: str, subject: str, email
     return user_id
 
 
+def by_id(connection: Connection, app_user_id: str) -> Row[Any]:
+    return connection.execute(select(app_users).where(app_users.c.id == app_user_id)).one()
+
+
 def user_of(connection: Connection, app_user_id: str) -> AppUser:
     """A user as apps see them, by id."""
-    row = connection.execute(select(app_users).where(app_users.c.id == app_user_id)).one()
+    row = by_id(connection, app_user_id)
     return AppUser(row.id, row.email, authenticated=row.kind not in _UNKNOWN)
 
 
