@@ -8,13 +8,13 @@ import typer
 
 from capsule_cli import ask, deploying, last_deploys, output
 from capsule_cli.connect import connect
-from capsule_cli.describe import Entry, split
 from capsule_cli.options import JsonOpt, ProfileOpt, YesOpt
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, verb
 
 if TYPE_CHECKING:
     from cpsl.client import Client
+    from cpsl.client.projects import Entry
 
 cli = verb()
 
@@ -39,11 +39,13 @@ def deploy(
     The folder of FILE is the project: all of it is sent, but what .gitignore and .capsuleignore name, and never .env.
     Asks first when this folder was last deployed as another app, or this app from another folder.
     """
-    place = split(entry)
+    from cpsl.client.projects import split
+
+    place = split(entry, hint="Like: capsule deploy app.py:app")
     with connect(profile) as client:
         if dry_run:
-            return _tell_plan(deploying.plan(client, place), json=json)
-        done = deploying.deploy(client, place, agreed=lambda spec: _agree(client, place, spec.name, yes=yes))
+            return _tell_plan(deploying.plan(client, entry), json=json)
+        done = deploying.deploy(client, entry, agreed=lambda spec: _agree(client, place, spec.name, yes=yes))
         last_deploys.remember(place, done.app, client.gateway_url)
     if json:
         told = {"app": done.app, "version": done.version, "deployment_id": done.deployment_id, "url": done.url}

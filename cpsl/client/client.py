@@ -14,10 +14,12 @@ import httpx
 from cpsl import auth
 from cpsl.client import calls, flows, nouns, streams
 from cpsl.client.attaching import Attachable
-from cpsl.client.drivers import SyncDriver, Wire
+from cpsl.client.bodies import Progress
+from cpsl.client.connections import Wire
+from cpsl.client.drivers import SyncDriver
 from cpsl.client.timeouts import Timeout, reading
 from cpsl.client.types import AppInfo, ChatResponse, Fold, StreamChunk
-from cpsl.wire import accounts
+from cpsl.wire import accounts, apps
 
 
 class Client:
@@ -151,6 +153,28 @@ class Client:
         {'queue': 'billing', 'open': 3}
         """
         return self._driver.run(flows.call(self._gateway, calls.data(app, name, params)))
+
+    def deploy(
+        self, entry: str, *, progress: Progress | None = None, timeout: float | Timeout | None = None
+    ) -> apps.DeployDone:
+        """Put the app at ``entry`` (``FILE.py:SYMBOL``) live, and wait until it is.
+
+        The folder of FILE is the project: all of it is sent, but what ``.gitignore`` and ``.capsuleignore`` name, and
+        never ``.env``. The app is imported in a process of its own to learn what it declares. ``progress`` is called
+        with how many bytes of the files have been sent; ``timeout`` is in seconds for all of it. What happens on the
+        way: ``client.deploys.stream``.
+
+        Raises EntryPointError or NotFound for what is no entry, NotFound (``missing_resources``) for what the app names
+        and the workspace has not, DeployFailed (with ``traceback``) when it does not come up, Conflict for a name or a
+        channel that is taken, TooLarge; StreamCut when the connection is lost, while the gateway goes on with it.
+
+        >>> live = client.deploy("hello/app.py:app")
+        >>> print(live.app, "is live")
+        hello is live
+        """
+        from cpsl.client import deploying  # when it is used: it brings what packs and unpacks
+
+        return self._driver.run(deploying.deploy(self._gateway, entry, None, progress, timeout))
 
     def me(self) -> accounts.Me:
         """Who the token is. Raises AuthError."""

@@ -55,7 +55,8 @@ class Gateway:
     """What flows know of the other side.
 
     ``url`` and ``source`` (where the token came from) are for messages; a repeatable request is repeated
-    ``max_retries`` times; ``timeout`` is for plain calls; ``clock`` counts seconds.
+    ``max_retries`` times; ``timeout`` is for plain calls; ``clock`` counts seconds, and ``until`` is when by it a job
+    of several requests must be done.
     """
 
     url: str
@@ -63,6 +64,28 @@ class Gateway:
     source: str = ""
     timeout: Timeout = NO_LIMITS
     clock: Callable[[], float] = time.monotonic
+    until: float | None = None
+
+    def limited(self, timeout: Timeout = NO_LIMITS) -> Gateway:
+        """This one for one job that begins now: its ``total`` is for all requests of it together."""
+        limits = timeout.over(self.timeout)
+        if self.until is not None or limits.total is None:
+            return self
+        return replace(self, timeout=limits, until=self.clock() + limits.total)
+
+    def in_time(self, request: Request) -> Request:
+        """``request`` with the end that the job has."""
+        return request if self.until is None else replace(request, until=self.until)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How much time is left for the job, at least a moment; None for as long as it takes."""
+        return None if self.until is None else max(self.until - self.clock(), 0.001)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time of the job has passed."""
+        return self.until is not None and self.clock() >= self.until
 
     def refusal(self, answer: Answer) -> errors.CapsuleError | None:
         """The error that an answer tells of, or None."""
@@ -97,8 +120,7 @@ def call(gateway: Gateway, wanted: Call[T]) -> Flow[T]:
 def asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]) -> Flow[Answer]:
     """The answer to a request, repeated where that is safe. Raises the error that it tells of."""
     attempt, lost = 0, False
-    if operation is Send and gateway.timeout.total:
-        request = replace(request, until=gateway.clock() + gateway.timeout.total)
+    request = (gateway.limited() if operation is Send else gateway).in_time(request)
     while True:
         answer, error = yield from _attempt(gateway, request, operation)
         if error is None:
@@ -329,9 +351,9 @@ def _take_up_later(subject: Subject[E]) -> str:
 
 def once(
     gateway: Gateway, request: Request, read: Callable[[Received], Any], ending: Callable[[Any], bool]
-) -> Flow[None]:
-    """Emits the events of a stream that cannot be resumed. Raises StreamCut if it ends before its end."""
-    yield from asked(gateway, request, Open)
+) -> Flow[Any]:
+    """Emits the events of a stream that cannot be resumed; returns the last. Raises StreamCut if that never comes."""
+    yield from asked(gateway.limited(), request, Open)
     while (received := (yield NextEvent())) is not None:
         if not received.data:
             continue
@@ -341,5 +363,5 @@ def once(
             raise wall.translated(error, gateway.url) from error
         yield Emit(event)
         if ending(event):
-            return
+            return event
     raise errors.StreamCut(f"{gateway.url} broke off before the end", hint="Look at what it did, then try again.")

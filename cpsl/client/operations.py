@@ -7,8 +7,9 @@ drivers (``drivers.py``) do the operations over httpx, one blocking, one async. 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
@@ -97,13 +98,37 @@ class Sleep:
 
 
 @dataclass(frozen=True)
+class Work:
+    """Do something that blocks, like walking through a folder; the result is what it returns."""
+
+    do: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A process that has ended: its exit code, and what it wrote to stdout."""
+
+    status: int
+    output: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a process in ``folder``, its stderr being ours; the result is a Ran, None if it takes longer than that."""
+
+    argv: Sequence[str]
+    folder: Path
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Emit:
     """Hand ``value`` to whoever iterates."""
 
     value: Any
 
 
-Operation = Send | Open | NextEvent | NextBytes | Sleep | Emit
+Operation = Send | Open | NextEvent | NextBytes | Sleep | Work | Run | Emit
 Flow = Generator[Operation, Any, T]
 
 

@@ -20,7 +20,7 @@ def upload(
     gateway: Gateway, name: str, path: str, content: Any, overwrite: bool, progress: Progress | None
 ) -> Flow[Stored]:
     """Store a file. Raises what refuses it; Conflict (``file_changed``) if it changes while it is sent."""
-    body = Body(content, progress)
+    gateway, body = gateway.limited(), Body(content, progress)
     if body.length is not None and body.length <= SMALL_BYTES:
         if progress:
             progress(0)
@@ -59,7 +59,7 @@ class _Uploading:
 
     def _send(self, upload: Upload) -> Flow[None]:
         content = self._body.after(upload.offset, upload.sha256)
-        answer: Answer = yield Send(calls.append_upload(self._name, upload, content))
+        answer: Answer = yield Send(self._gateway.in_time(calls.append_upload(self._name, upload, content)))
         if error := self._gateway.refusal(answer):
             raise error
 
@@ -72,7 +72,7 @@ class _Uploading:
         """Wait before the next attempt; raise ``error`` when there is to be none."""
         self._attempt += 1
         most = flows.RESUME_ATTEMPTS if self._reached >= 0 else self._gateway.max_retries
-        if not self._body.repeatable or self._attempt > most:
+        if not self._body.repeatable or self._attempt > most or self._gateway.is_over:
             raise error
         if error.code == "upload_differs":
             self._body.key += "-"  # a file of the same size and time, but another: it begins anew
@@ -91,7 +91,7 @@ def download(gateway: Gateway, name: str, path: str, offset: int, length: int | 
         raise errors.InvalidRequest("offset and length count bytes from 0", code="invalid_range")
     if length == 0:
         return
-    yield from _Downloading(gateway, name, path, offset, length).run()
+    yield from _Downloading(gateway.limited(), name, path, offset, length).run()
 
 
 class _Downloading:
@@ -112,7 +112,7 @@ class _Downloading:
                 yield from self._once()
                 break
             except errors.CapsuleError as error:
-                if not self._etag or not flows.is_cut(error):
+                if not self._etag or not flows.is_cut(error) or self._gateway.is_over:
                     raise
                 self._attempt = 1 if self._position > before else self._attempt + 1
                 if self._attempt > flows.RESUME_ATTEMPTS:

@@ -146,7 +146,7 @@ async def cancel_turn(request_id: str, request: GatewayRequest) -> Turn:
 async def answer_prompt(request_id: str, prompt_id: str, data: PromptAnswer, request: GatewayRequest) -> PromptState:
     """Fill in a form, or decline a prompt."""
     await asking.of_turn(request, request_id)
-    return await request.gateway.prompts.answer(request_id, prompt_id, data)
+    return await request.once(lambda: request.gateway.prompts.answer(request_id, prompt_id, data))
 
 
 @post("/turns/{request_id:str}/prompts/{prompt_id:str}/file", status_code=200, request_max_body_size=None, opt=VISITORS)
