@@ -114,6 +114,10 @@ class Runner:
         """The turns of an app user that have not ended."""
         return [live for live in self._live.values() if live.owner_id == app_user_id]
 
+    def is_busy(self, session_id: str) -> bool:
+        """Whether a turn of this session has not ended."""
+        return session_id in self._last_of_session
+
     def move(self, visitor_id: str, app_user_id: str) -> None:
         """A visitor has signed in: the turns that have not ended are that user's now."""
         for live in self.of_user(visitor_id):
