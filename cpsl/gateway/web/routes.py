@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz``, and the pages: an app's, the device login's, a connection's."""
+"""``/healthz``, ``/readyz``, and the pages: an app's, and the device login's."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.integrations import title
 
 _pages = Environment(loader=PackageLoader("cpsl.gateway.web"), autoescape=True, undefined=StrictUndefined)
+_pages.filters["title_of_integration"] = title
 _STYLE = Path(__file__).parent / "static" / "style.css"
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
@@ -40,14 +41,14 @@ async def app_page(app: str, request: GatewayRequest) -> Response[str]:
     try:
         found = await request.gateway.apps.public(app)
     except NotFound as error:
-        return _page("message.html", 404, title="Not found", message=error.message)
-    return _page("app.html", app=found)
+        return page("message.html", 404, title="Not found", message=error.message)
+    return page("app.html", app=found)
 
 
 @get("/device", media_type=MediaType.HTML, sync_to_thread=False)
 def device_page(user_code: str = "") -> Response[str]:
     """Where a person approves the login of another device (RFC 8628 §3.3)."""
-    return _page("device.html", user_code=user_code[:20], message="")
+    return page("device.html", user_code=user_code[:20], message="")
 
 
 @post("/device", media_type=MediaType.HTML, status_code=200)
@@ -61,35 +62,9 @@ async def decide_device(data: Form, request: GatewayRequest) -> Response[str]:
         actor = await request.gateway.accounts.authenticate(data.get("token", "").strip())
         await request.gateway.devices.decide(actor, user_code, approve=approve)
     except CapsuleError as error:
-        return _page("device.html", error.status, user_code=user_code[:20], message=error.message)
+        return page("device.html", error.status, user_code=user_code[:20], message=error.message)
     done = "The device is logged in. You can close this page." if approve else "The login was denied."
-    return _page("message.html", title="Done", message=done)
-
-
-@get("/connect/{turn_id:str}/{prompt_id:str}", media_type=MediaType.HTML)
-async def connect_page(turn_id: str, prompt_id: str, request: GatewayRequest) -> Response[str]:
-    """Where the link of an integration prompt leads."""
-    live = request.gateway.runner.live(turn_id)
-    prompt = live.log.prompts.get(prompt_id) if live else None
-    if live is None or prompt is None:
-        return _page("message.html", 404, title="Not found", message="This request to connect is no longer open.")
-    return _page(
-        "connect.html",
-        app=live.version.app,
-        integration=title(prompt.integration),
-        reason=prompt.message,
-        prompt=prompt,
-    )
-
-
-@get("/a/{app:str}/connect/{integration:str}", media_type=MediaType.HTML)
-async def connect_card_page(app: str, integration: str, request: GatewayRequest) -> Response[str]:
-    """Where the link of an integration card leads."""
-    try:
-        found = await request.gateway.apps.public(app)
-    except NotFound as error:
-        return _page("message.html", 404, title="Not found", message=error.message)
-    return _page("connect.html", app=found.name, integration=title(integration[:100]), reason="", prompt=None)
+    return page("message.html", title="Done", message=done)
 
 
 @get("/static/style.css", sync_to_thread=False)
@@ -99,7 +74,8 @@ def style() -> File:
     return File(_STYLE, media_type="text/css", content_disposition_type="inline", headers=headers)
 
 
-def _page(name: str, status: int = 200, **values: Any) -> Response[str]:
+def page(name: str, status: int = 200, **values: Any) -> Response[str]:
+    """The page that a template makes of ``values``."""
     return Response(_pages.get_template(name).render(**values), status_code=status, media_type=MediaType.HTML)
 
 
@@ -111,8 +87,6 @@ router = Router(
         app_page,
         device_page,
         decide_device,
-        connect_page,
-        connect_card_page,
         style,
     ],
     include_in_schema=False,
