@@ -16,6 +16,7 @@ from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.integrations import title
 
 _pages = Environment(loader=PackageLoader("cpsl.gateway.web"), autoescape=True, undefined=StrictUndefined)
+_pages.globals["asset"] = "/static/{}".format
 _STYLE = Path(__file__).parent / "static" / "style.css"
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
