@@ -30,25 +30,36 @@ class Asset(NamedTuple):
 
 
 def url(name: str) -> str:
-    """Where a page finds a static file, for as long as it stays what it is."""
-    return f"/static/{name}?v={_assets()[name].digest}"
+    """Where a page finds a static file, for as long as all of them stay what they are.
+
+    All are in one folder, so that a script finds those that it imports.
+    """
+    return f"/static/{_digest()}/{name}"
 
 
 @get("/static/{name:path}", sync_to_thread=False)
-def static_file(name: str, request: GatewayRequest, v: str = "") -> Response[bytes]:
+def static_file(name: str, request: GatewayRequest) -> Response[bytes]:
     """A static file. Under the address that ``url`` made of it, it may be kept for good."""
-    found = _assets().get(name.lstrip("/"))
+    folder, _, rest = name.lstrip("/").partition("/")
+    is_current = folder == _digest()
+    found = _assets().get(rest if is_current else name.lstrip("/"))
     if found is None:
         raise NotFound("there is nothing at this address", code="not_found")
     etag = f'"{found.digest}"'
-    headers = {"ETag": etag, "Vary": "Accept-Encoding"}
-    headers["Cache-Control"] = _FOR_GOOD if v == found.digest else "no-cache"
+    headers = {"ETag": etag, "Vary": "Accept-Encoding", "Cache-Control": _FOR_GOOD if is_current else "max-age=3600"}
     if etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers)
     packs = bool(found.packed) and "gzip" in request.headers.get("accept-encoding", "")
     if packs:
         headers["Content-Encoding"] = "gzip"
     return Response(found.packed if packs else found.content, media_type=found.content_type, headers=headers)
+
+
+@cache
+def _digest() -> str:
+    """A name for what all of them are."""
+    every = "".join(f"{name}:{asset.digest}\n" for name, asset in sorted(_assets().items()))
+    return hashlib.sha256(every.encode()).hexdigest()[:16]
 
 
 @cache

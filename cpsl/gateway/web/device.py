@@ -27,4 +27,6 @@ async def decide_device(data: Form, request: GatewayRequest) -> Response[str]:
         await request.gateway.devices.decide(actor, user_code, approve=approve)
     except CapsuleError as error:
         return page("device.html", error.status, user_code=user_code[:20], message=error.message)
-    return message_page("Done", "The device is logged in. You can close this page." if approve else "The login was denied.")
+    return message_page(
+        "Done", "The device is logged in. You can close this page." if approve else "The login was denied."
+    )

@@ -1,4 +1,4 @@
-"""Code in colour: classes only, which ``static/code.css`` gives a colour in the light and in the dark."""
+"""Code in colour: classes only, which ``static/turn.css`` gives a colour in the light and in the dark."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pygments.lexers import get_all_lexers, get_lexer_by_name
 
 MAX_CODE = 64 * 1024
 """Characters of a code block that are coloured; a longer one is shown plain."""
-LIGHT, DARK = "xcode", "github-dark"
 _formatter = HtmlFormatter(nowrap=True)
 
 
@@ -27,14 +26,3 @@ def highlighted(code: str, language: str) -> str:
 def _languages() -> frozenset[str]:
     # Those that come with Pygments: to look for those of plugins takes longer than to colour most blocks.
     return frozenset(alias for _, aliases, _, _ in get_all_lexers(plugins=False) for alias in aliases)
-
-
-def style_sheet() -> str:
-    """What ``static/code.css`` holds; a test makes it anew."""
-    dark = "\n".join(f"  {line}" for line in _rules(DARK))
-    return "\n".join([*_rules(LIGHT), "@media (prefers-color-scheme: dark) {", dark, "}", ""])
-
-
-def _rules(style: str) -> list[str]:
-    lines = HtmlFormatter(style=style).get_style_defs(".code code").splitlines()
-    return [line.partition(" /*")[0] for line in lines if line.startswith(".code code .")]

@@ -35,6 +35,8 @@ _TASK = re.compile(r"\[([ xX])\][ \u00a0]")
 _DIRECTED = {"paragraph_open", "heading_open", "td_open", "th_open", "blockquote_open", "list_item_open"}
 _LEVELS_ABOVE = 2  # the page has its own headings over those of an answer
 
+_ICON = '<svg class="icon" aria-hidden="true"><use href="#icon-copy"></use></svg>'
+
 _TAGS = {
     *("a", "blockquote", "br", "button", "code", "del", "div", "em", "figcaption", "figure", "h3", "h4", "h5", "h6"),
     *("hr", "img", "li", "ol", "p", "pre", "s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
@@ -42,7 +44,7 @@ _TAGS = {
 _ATTRIBUTES = {
     **{tag: {"dir"} for tag in ("p", "li", "blockquote", "h3", "h4", "h5", "h6")},
     "a": {"href"},
-    "button": {"type", "data-copy"},
+    "button": {"type", "class", "data-copy", "aria-label", "title"},
     "code": {"class"},
     "div": {"class", "tabindex", "role", "aria-label"},
     "figure": {"class", "data-language"},
@@ -87,7 +89,8 @@ def _rendered(text: str, definitions: Definitions, is_open: bool) -> str:
     tokens = _parser().parse(text, environment)
     if sum(token.type in ("td_open", "th_open") for token in tokens) > _MAX_CELLS:
         return plain(text)
-    return _clean.clean(_parser().renderer.render(tokens, _parser().options, environment))
+    html = _clean.clean(_parser().renderer.render(tokens, _parser().options, environment))
+    return html.replace("></button>", f">{_ICON}</button>")  # all buttons are ours, and no icon passes the list
 
 
 @cache
@@ -147,8 +150,9 @@ def _fence(
     inner = escape(code) if env["is_open"] else highlighted(code, language)
     name = escape(language or "text")
     return (
-        f'<figure class="code" data-language="{name}"><figcaption><span>{name}</span>'
-        '<button type="button" data-copy="">Copy</button></figcaption>'
+        f'<figure class="code highlight" data-language="{name}"><figcaption><span>{name}</span>'
+        '<button type="button" class="copy" data-copy="" aria-label="Copy the code" title="Copy the code"></button>'
+        "</figcaption>"
         f'<pre dir="ltr" tabindex="0"><code>{inner}</code></pre></figure>\n'
     )
 

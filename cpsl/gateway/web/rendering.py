@@ -34,7 +34,12 @@ def templates() -> Environment:
 
 def page(name: str, status: int = 200, **values: Any) -> Response[str]:
     """The page that a template makes of ``values``."""
-    return Response(templates().get_template(name).render(**values), status_code=status, media_type=MediaType.HTML)
+    return Response(render(name, **values), status_code=status, media_type=MediaType.HTML)
+
+
+def render(name: str, **values: Any) -> str:
+    """What a template makes of ``values``."""
+    return templates().get_template(name).render(**values)
 
 
 def message_page(title: str, message: str, status: int = 200) -> Response[str]:

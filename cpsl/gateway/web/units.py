@@ -59,18 +59,15 @@ class Splitter:
     def take(self) -> list[Unit]:
         """The units that are finished."""
         tail = "".join(self._pieces)
-        units, begin = [], 0
-        for start in _starts(tail[: tail.rfind("\n") + 1]):
-            units += self._unit(tail[begin:start])
-            begin = start
-        self._pieces = [tail[begin:]]
+        units = self._cut(tail, tail[: tail.rfind("\n") + 1])
         return units + (self._past_the_room() if self._plain else [])
 
     def finish(self) -> list[Unit]:
         """What is left, as nothing more will come."""
         units = self.take()
-        rest = "".join(self._plain or self._pieces)
-        units += [Unit(rest, {}, is_plain=True)] if self._plain else self._unit(rest)
+        tail, rest = "".join(self._pieces), "".join(self._plain)
+        units += self._cut(tail, tail + "\n") + self._unit("".join(self._pieces))
+        units += [Unit(rest, {}, is_plain=True)] if rest else []
         self._pieces, self._plain = [], []
         return units
 
@@ -80,6 +77,15 @@ class Splitter:
             return Unit("".join(self._plain), {}, is_open=True, is_plain=True)
         text = _UNDECIDED.sub(r"\1", "".join(self._pieces))
         return Unit(text, self._definitions, is_open=True) if text.strip() else None
+
+    def _cut(self, tail: str, known: str) -> list[Unit]:
+        """Cut ``tail`` where blocks begin in ``known``, the part of it of which the lines are whole."""
+        units, begin = [], 0
+        for start in _starts(known):
+            units += self._unit(tail[begin:start])
+            begin = start
+        self._pieces = [tail[begin:]]
+        return units
 
     def _unit(self, text: str) -> list[Unit]:
         if not text.strip():

@@ -69,5 +69,3 @@ def app_page(request: GatewayRequest, seen: Visit, name: str, status: int = 200,
         max_age = cookies.VISITOR_SECONDS
         response.set_cookie(cookies.cookie(seen.version.app_id, seen.cookie, max_age=max_age, secure=secure))
     return response
-
-
