@@ -13,6 +13,7 @@ from cpsl.gateway import asking
 from cpsl.gateway.chats.exporting import exported
 from cpsl.gateway.chats.log import TurnLog
 from cpsl.gateway.chats.turns import shown
+from cpsl.gateway.files.pictures import picture_headers
 from cpsl.gateway.files.service import content_type_of
 from cpsl.gateway.files.transfer import download, received
 from cpsl.gateway.http import sse
@@ -131,7 +132,7 @@ async def get_file(app: str, file_id: str, request: GatewayRequest) -> Stream:
     """A file that the app shows to you, or that you gave to it."""
     _, user = await asking.of_app(request, app)
     stored, descriptor = await request.gateway.user_files.open(user.id, file_id)
-    return download(descriptor, stored.size, stored.name)
+    return download(descriptor, stored.size, stored.name, headers=picture_headers(descriptor))
 
 
 @get("/turns/{request_id:str}", opt=VISITORS)

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
+from cpsl.gateway.web.markdown import FILE
 from cpsl.gateway.web.rendering import render
 from cpsl.wire.events import Block, Prompt, PromptField
 from cpsl.wire.integrations import title
 
 _LONGEST = 2000
 _MOST_FACTS = 20
-_FILE = re.compile(r"/api/v1/app/[^/?#]+/files/fil_[a-z0-9]+\Z")
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=]+\Z")
 _TITLES = ("title", "label", "message", "text", "detail")
 
@@ -91,8 +90,8 @@ def _integration(base: str, _: str, payload: dict[str, Any]) -> Card:
 def _image(base: str, _: str, payload: dict[str, Any]) -> Card:
     url = payload.get("url")
     url = url if isinstance(url, str) else ""
-    path = urlsplit(url).path if _is_link(url) or url.startswith("/") else ""
-    src = path if _FILE.match(path) else (url if _PICTURE.match(url) else "")
+    own = FILE.match(url)
+    src = own[1] if own else (url if _PICTURE.match(url) else "")
     width = payload.get("width")
     return Card(
         kind="image",

@@ -28,7 +28,8 @@ MAX_TEXT = 64 * 1024
 """Characters that are understood as Markdown at a time; a longer text is shown as it was written."""
 _MAX_CELLS = 5_000
 _KEPT_TEXT = 8 * 1024
-_FILE = re.compile(r"(?:https?://[^/?#\s]+)?(/api/v1/app/[a-z0-9-]+/files/fil_[a-z0-9]+)\Z")
+FILE = re.compile(r"(?:https?://[^/?#\s]+)?(/api/v1/app/[a-z0-9-]+/files/fil_[a-z0-9]+)\Z")
+"""Where a file of an app is; the page asks its own host for it, whichever is named."""
 _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _TASK = re.compile(r"\[([ xX])\][ \u00a0]")
@@ -66,6 +67,7 @@ _clean = nh3.Cleaner(
 
 def render(text: str, definitions: Definitions | None = None, *, is_open: bool = False) -> str:
     """``text`` as HTML. ``is_open``: more of it will come, so nothing is coloured yet."""
+    text = _sendable(text)
     if len(text) > MAX_TEXT:
         return plain(text)
     if definitions or len(text) > _KEPT_TEXT:
@@ -75,7 +77,12 @@ def render(text: str, definitions: Definitions | None = None, *, is_open: bool =
 
 def plain(text: str) -> str:
     """A text as it was written."""
-    return f'<pre class="plain" dir="auto" tabindex="0">{escape(_shown(text))}</pre>\n'
+    return f'<pre class="plain" dir="auto" tabindex="0">{escape(_shown(_sendable(text)))}</pre>\n'
+
+
+def _sendable(text: str) -> str:
+    """The text without halves of characters, which no page can hold."""
+    return text.encode(errors="replace").decode()
 
 
 @lru_cache(512)
@@ -104,7 +111,7 @@ def _parser() -> MarkdownIt:
 
 
 def _is_allowed(url: str) -> bool:
-    return bool(_LINK.match(url) or _FILE.match(url))
+    return bool(_LINK.match(url) or FILE.match(url))
 
 
 def _shown(code: str) -> str:
@@ -121,9 +128,9 @@ def _dress(state: StateCore) -> None:
             token.tag = f"h{min(int(token.tag[1]) + _LEVELS_ABOVE, 6)}"
         if style := token.attrs.pop("style", None):
             token.attrSet("class", str(style).removeprefix("text-align:"))
-    for before, token in zip(state.tokens, state.tokens[2:], strict=False):
+    for before, token in zip([None, None, *state.tokens], state.tokens, strict=False):
         if token.type == "inline":
-            _dress_inline(token, is_item=before.type == "list_item_open")
+            _dress_inline(token, is_item=before is not None and before.type == "list_item_open")
 
 
 def _dress_inline(token: Token, *, is_item: bool) -> None:
@@ -164,7 +171,7 @@ def _image(
     token = tokens[index]
     source = str(token.attrs.get("src", ""))
     name = _TURNING.sub("", renderer.renderInlineAsText(token.children, options, env)) or "image"
-    if own := _FILE.match(source):
+    if own := FILE.match(source):
         return f'<img src="{escape(own[1])}" alt="{escape(name)}" loading="lazy">'
     return f'<a href="{escape(source)}">{escape(name)}</a>'
 
