@@ -22,11 +22,16 @@ def browser(echo: GatewayProcess) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def asker(gateway: GatewayProcess) -> GatewayProcess:
+def asker(gateway: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> GatewayProcess:
+    """The shared gateway with an app of these tests' own that asks for things."""
+    source = tmp_path_factory.mktemp("asker") / "app.py"
+    text = (
+        (APPS / "asker.py").read_text().replace('name="asker"', 'name="asking"').replace('"asked"', '"asked-by-page"')
+    )
+    source.write_text(text)
     with gateway.client() as client:
-        if not any(each.name == "asked" for each in client.filesystems.list()):
-            client.filesystems.create("asked")
-    gateway.deploy(APPS / "asker.py")
+        client.filesystems.create("asked-by-page")
+    gateway.deploy(source)
     return gateway
 
 
@@ -126,7 +131,7 @@ def test_an_app_for_known_people_sends_visitors_to_its_sign_in(own_gateway: Gate
 
 
 def test_a_form_is_filled_in_from_the_page(asker: GatewayProcess) -> None:
-    with Browser(asker, "asker") as browser:
+    with Browser(asker, "asking") as browser:
         sent = browser.say("aws")
         stream = browser.follow(sent["request_id"])
         card = next(data["html"] for _, kind, data in stream if kind == "part")
