@@ -28,7 +28,7 @@ _capsule() {
         "") _capsule_words "quickstart create serve deploy chat logs open wait app secret session fs channel login logout status auth config doctor gateway completion skill help --help --version --profile --no-input --no-color" ;;
         app) _capsule_words "list get versions rollback restart delete --help" ;;
         secret) _capsule_words "create update list delete --help" ;;
-        session) _capsule_words "list show delete --help" ;;
+        session) _capsule_words "list show rename delete --help" ;;
         fs) _capsule_words "create list delete show ls upload download cat mkdir mv rm --help" ;;
         channel) _capsule_words "create list info delete --help" ;;
         auth) _capsule_words "token list switch login logout status --help" ;;
@@ -180,14 +180,22 @@ _capsule() {
             fi ;;
         'session list')
             case $prev in
-                --lines|-n) return ;;
+                --lines|-n|--search|-s) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
             if [[ $cur == -* ]]; then
-                _capsule_words "--lines -n --quiet -q --profile --json --help"
+                _capsule_words "--lines -n --search -s --quiet -q --profile --json --help"
             else _capsule_names apps
             fi ;;
         'session show')
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
+            else _capsule_names apps
+            fi ;;
+        'session rename')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
