@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from playwright.sync_api import Browser
 
 from tests.browser.visitor import Visitor
 from tests.support.chromium import chromium
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import APPS, GatewayProcess, running_gateway
 
+_numbers = itertools.count(1)
 _FAILED = pytest.StashKey[bool]()
 
 
@@ -30,14 +32,49 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="package")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """One gateway for all visitors of a worker, with the app ``parlour`` that receives them."""
+    with running_gateway(tmp_path_factory.mktemp("house")) as process:
+        deploy_parlour(process)
+        yield process
+
+
+def deploy_parlour(gateway: GatewayProcess) -> None:
+    """Deploy the app that shows all that a page can show, with what it needs."""
+    with gateway.client() as client:
+        client.secrets.create({"GITHUB_CLIENT_ID": "none", "GITHUB_CLIENT_SECRET": "none at all"})
+        client.filesystems.create("gate")
+    gateway.deploy(APPS / "parlour.py")
+
+
+class Gate:
+    """Holds an app's answer back until it is opened: the app waits for the file ``name``."""
+
+    def __init__(self, gateway: GatewayProcess) -> None:
+        self.name = f"gate-{next(_numbers)}"
+        self._gateway = gateway
+
+    def open(self) -> None:
+        """Let the answer go on."""
+        with self._gateway.client() as client:
+            client.filesystems.upload("gate", f"/{self.name}", b"open")
+
+
+@pytest.fixture
+def gate(house: GatewayProcess) -> Gate:
+    """A gate of the test's own."""
+    return Gate(house)
+
+
 @pytest.fixture
 def come(
-    browser: Browser, gateway: GatewayProcess, request: pytest.FixtureRequest, tmp_path: Path
+    browser: Browser, house: GatewayProcess, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[..., Visitor]]:
     """Makes visitors, each with a browser of its own. In the end nothing bad may have happened to any."""
     came: list[Visitor] = []
 
-    def make(origin: str = gateway.url, **how: object) -> Visitor:
+    def make(origin: str = house.url, **how: object) -> Visitor:
         came.append(Visitor(browser, origin, **how))
         return came[-1]
 

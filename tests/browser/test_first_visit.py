@@ -5,14 +5,12 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.browser.visitor import Visitor
-from tests.support.gateway import APPS, GatewayProcess
 
 
-def test_the_page_says_what_it_is(gateway: GatewayProcess, visitor: Visitor) -> None:
-    gateway.deploy(APPS / "echo.py")
-    visitor.open("echo")
-    expect(visitor.page.get_by_role("heading", name="echo")).to_be_visible()
-    assert "echo" in visitor.page.title()
+def test_the_page_says_what_it_is(visitor: Visitor) -> None:
+    visitor.open("parlour")
+    expect(visitor.page.get_by_role("heading", name="parlour")).to_be_visible()
+    assert "parlour" in visitor.page.title()
 
 
 def test_an_app_that_is_not_there(visitor: Visitor) -> None:
