@@ -12,7 +12,11 @@ from playwright.sync_api import Browser
 from tests.browser.visitor import Visitor
 from tests.support.chromium import chromium
 from tests.support.gateway import APPS, GatewayProcess, running_gateway
+from tests.support.mail import PostOffice, post_office
+from tests.support.provider import Provider, running_provider
+from tests.support.servers import free_port
 
+SEEDS = Path(__file__).parent.parent / "seeds"
 _numbers = itertools.count(1)
 _FAILED = pytest.StashKey[bool]()
 
@@ -33,11 +37,55 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def post() -> Iterator[PostOffice]:
+    """Where the gateway's mail arrives."""
+    with post_office() as office:
+        yield office
+
+
+@pytest.fixture(scope="package")
+def provider_port() -> int:
+    """Where GitHub is, as far as the gateway knows; it need not be up."""
+    return free_port()
+
+
+@pytest.fixture(scope="package")
+def house(tmp_path_factory: pytest.TempPathFactory, post: PostOffice, provider_port: int) -> Iterator[GatewayProcess]:
     """One gateway for all visitors of a worker, with the app ``parlour`` that receives them."""
-    with running_gateway(tmp_path_factory.mktemp("house")) as process:
+    home = tmp_path_factory.mktemp("house")
+    github = Provider(provider_port)
+    (home / "providers.toml").write_text(
+        f'[github]\nauthorize_url = "{github.authorize_url}"\ntoken_url = "{github.token_url}"\n'
+        f'account_url = "{github.userinfo_url}"\n'
+    )
+    settings = {"CAPSULE_PROVIDERS_FILE": str(home / "providers.toml")}
+    with running_gateway(home, **settings) as process:
         deploy_parlour(process)
         yield process
+
+
+@pytest.fixture(scope="package")
+def github(house: GatewayProcess, provider_port: int) -> Iterator[Provider]:
+    """What the gateway takes for GitHub. It knows the client that the apps of ``house`` name in their secrets."""
+    with running_provider(port=provider_port) as provider:
+        provider.has("octocat", login="octocat")
+        client_id, client_secret = provider.register(
+            f"{house.url}/oauth/callback/github", "repo read:user", "client_secret_post"
+        )
+        with house.client() as client:
+            known = {"GITHUB_CLIENT_ID": client_id, "GITHUB_CLIENT_SECRET": client_secret}
+            client.secrets.create(known, overwrite=True)
+        yield provider
+
+
+@pytest.fixture(scope="package")
+def tutorial(house: GatewayProcess, github: Provider) -> GatewayProcess:
+    """``house`` with the app of the tutorial, as it is written there."""
+    with house.client() as client:
+        client.secrets.create({"OPENAI_API_KEY": "sk-only-a-test"})
+        client.filesystems.create("reports")
+    house.deploy(SEEDS / "tutorial.py")
+    return house
 
 
 def deploy_parlour(gateway: GatewayProcess) -> None:

@@ -25,6 +25,7 @@ class Provider:
     """A provider at ``url``. Its users sign in with any name; there are no passwords."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self.url = f"http://localhost:{port}"
         self.authorize_url = f"{self.url}/oauth2/authorize"
         self.token_url = f"{self.url}/oauth2/token"
@@ -35,6 +36,10 @@ class Provider:
         body = {"redirect_uris": [redirect_uri], "scope": scope, "token_endpoint_auth_method": method}
         made = httpx.post(f"{self.url}/oauth2/clients", json=body, trust_env=False).raise_for_status().json()
         return Registered(made["client_id"], made["client_secret"])
+
+    def has(self, user: str, **claims: str) -> None:
+        """Give a user claims, as ``/userinfo`` tells them."""
+        httpx.put(f"{self.url}/users/{user}", json=claims, trust_env=False).raise_for_status()
 
     def forget_tokens(self, user: str) -> None:
         """Make every token of a user worthless."""
@@ -53,13 +58,12 @@ class Provider:
 
 
 @contextmanager
-def running_provider(*options: str) -> Iterator[Provider]:
+def running_provider(*options: str, port: int = 0) -> Iterator[Provider]:
     """A provider with more of its command line's ``options`` if need be."""
-    port = free_port()
-    argv = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), *options]
+    provider = Provider(port or free_port())
+    argv = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(provider.port), *options]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        provider = Provider(port)
         provider.wait_until_ready(process)
         yield provider
     finally:
