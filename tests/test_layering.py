@@ -113,7 +113,7 @@ def test_the_library_is_silent() -> None:
 
 
 def test_the_gateways_subjects_point_one_way() -> None:
-    order = ["accounts", "secrets", "files", "channels", "apps", "integrations", "collections", "chats", "web"]
+    order = ["accounts", "users", "secrets", "files", "channels", "apps", "integrations", "collections", "chats", "web"]
     below = {"bell", "db", "http", "vault", "settings", "keys"}
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"

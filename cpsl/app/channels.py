@@ -6,7 +6,7 @@ import warnings
 
 from cpsl.app.invalid import invalid
 from cpsl.app.secret import Secret
-from cpsl.wire.apps import ChannelSpec
+from cpsl.wire.apps import ACCESS, ChannelSpec
 from cpsl.wire.names import check_resource_name
 
 
@@ -28,14 +28,22 @@ Channel = ChannelRef
 
 
 class Chat:
-    """The built-in web chat. Every app has it; naming it changes nothing."""
+    """The built-in web chat. Every app has it; name it to say who may use it.
+
+    ``access``: ``public`` (visitors need not sign in) or ``authenticated``. Raises InvalidRequest (a ValueError).
+    """
+
+    def __init__(self, *, access: str = "public") -> None:
+        if access not in ACCESS:
+            raise invalid(f"access cannot be {access!r}", 'Use "public" or "authenticated"', "invalid_channel")
+        self.access = access
 
     def spec(self) -> ChannelSpec:
         """The channel as it travels."""
-        return ChannelSpec("chat")
+        return ChannelSpec("chat", access=self.access)
 
     def __repr__(self) -> str:
-        return "Chat()"
+        return "Chat()" if self.access == "public" else f"Chat(access={self.access!r})"
 
 
 class API:

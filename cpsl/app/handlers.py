@@ -9,10 +9,8 @@ from typing import Any
 
 from cpsl.app.invalid import invalid
 from cpsl.app.types import RequestContext
-from cpsl.wire.apps import DataSpec
+from cpsl.wire.apps import ACCESS, DataSpec
 from cpsl.wire.names import check_resource_name
-
-ACCESS = ("public", "authenticated")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 
 from cpsl._version import __version__
 from cpsl.errors import AuthError, NotLoggedIn
+from cpsl.gateway import asking
 from cpsl.gateway.accounts import routes as accounts
 from cpsl.gateway.accounts.service import REFUSAL, REFUSAL_HINT
 from cpsl.gateway.apps import routes as apps
@@ -66,12 +67,18 @@ def _litestar(gateway: Gateway) -> Litestar:
 
 
 async def _authenticate(request: Request[Any, Any, Any]) -> None:
-    """Find out who asks, before anything of the body is read. Only a handler with ``opt={"public": True}`` may not."""
+    """Find out who asks, before anything of the body is read.
+
+    A handler with ``opt={"visitors": True}`` answers browsers, too; one with ``opt={"public": True}`` answers anybody.
+    """
     assert isinstance(request, GatewayRequest)
     token = _bearer_token(request)
+    opt = request.route_handler.opt
     if token is not None:
-        request.visitor = await request.gateway.accounts.authenticate(token)
-    elif not request.route_handler.opt.get("public"):
+        request.caller = await request.gateway.accounts.authenticate(token)
+    elif opt.get("visitors") and request.cookies:
+        await asking.check(request)
+    elif not opt.get("public"):
         raise NotLoggedIn("this needs a token", hint="Log in with: capsule login")
 
 

@@ -32,6 +32,8 @@ from cpsl.gateway.integrations.service import Integrations
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
+from cpsl.gateway.users.cookies import Signer
+from cpsl.gateway.users.service import Users
 from cpsl.gateway.vault import Key, Vault
 
 
@@ -44,6 +46,7 @@ class Gateway:
         self.is_ready = False
         self.db = Database(settings.database)
         self.accounts = Accounts(self.db, Vault(master_key), bootstrap_secret)
+        self.users = Users(self.db, Signer(master_key.derived("browsers")))
         self.devices = Devices(self.db, self.accounts, settings.url)
         self.secrets = Secrets(self.db, self.accounts)
         self.filesystems = FileSystems(self.db, settings.data_dir / "fs")
@@ -79,7 +82,7 @@ class Gateway:
         self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
         self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)
-        self.sessions = Sessions(self.db, self.apps, self.turns, self.runner)
+        self.sessions = Sessions(self.db, self.apps, self.runner)
         self.data = Data(self.db, self.runner, self.integrations, self.app_logs, settings.turn_timeout)
         self.engine.serve(
             GatewayHost(

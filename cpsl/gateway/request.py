@@ -8,9 +8,12 @@ from cpsl.gateway.http.body import StrictRequest
 
 
 class GatewayRequest(StrictRequest):
-    """A request to ``gateway``. ``visitor`` is who asks, if anybody said so: known before the handler runs."""
+    """A request to ``gateway``. ``caller`` is the account behind its bearer token, known before the handler runs.
 
-    visitor: Actor | None = None
+    Who asks an *app* is found by ``cpsl.gateway.asking``.
+    """
+
+    caller: Actor | None = None
 
     @property
     def gateway(self) -> Gateway:
@@ -21,8 +24,8 @@ class GatewayRequest(StrictRequest):
     @property
     def actor(self) -> Actor:
         """Who asks, where only those may who have a token."""
-        assert self.visitor is not None
-        return self.visitor
+        assert self.caller is not None
+        return self.caller
 
     @property
     def workspace_id(self) -> str:

@@ -11,6 +11,9 @@ from cpsl.wire.names import check_resource_name, dev_app_name
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
 """Most bytes that the files of one deploy may have together."""
 
+ACCESS = ("public", "authenticated")
+"""Who may use a part of an app: everybody, or those who signed in."""
+
 
 class ImageSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     """The environment an app asks for: lines of a requirements file, Debian package names, shell commands, in order.
@@ -33,12 +36,14 @@ class MountSpec(msgspec.Struct, frozen=True):
 class ChannelSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     """A channel binding. ``type``: ``resource`` (a named one), ``chat``, ``api``, or a deprecated inline type.
 
-    ``config`` of an inline channel maps each credential to the name of the secret that holds it.
+    ``config`` of an inline channel maps each credential to the name of the secret that holds it. ``access`` of the
+    built-in chat: ``public``, or ``authenticated`` for people who signed in only.
     """
 
     type: str
     name: str = ""
     config: dict[str, str] = {}
+    access: str = "public"
 
 
 class IntegrationSpec(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -93,6 +98,11 @@ class AppSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     pricing_type: str = "one_time"
     description: str = ""
     has_exit: bool = False
+
+    @property
+    def chat_access(self) -> str:
+        """Who may use the app's pages: ``public``, or ``authenticated`` for people who signed in only."""
+        return next((channel.access for channel in self.channels if channel.type == "chat"), "public")
 
 
 class Missing(msgspec.Struct, frozen=True):

@@ -89,6 +89,17 @@ class Apps:
         spec = msgspec.convert(row.spec, AppSpec)
         return VersionRef(app_id, row.name, row.workspace_id, number, row.id, row.entry, spec, row.created_at)
 
+    async def live_public(self, name: str) -> VersionRef:
+        """The live version of the app that a URL names. Raises NotFound."""
+        known = self._live.get(("", name))
+        if known is None:
+            changes = self._changes
+            app = await self.public(name)
+            known = await self.version(app.id, app.live_version)
+            if changes == self._changes:
+                self._live["", name] = known
+        return known
+
     async def public(self, name: str) -> App:
         """The app that a URL names. Raises NotFound."""
         row = await self._db.read(lambda connection: store.public_app(connection, name))

@@ -9,7 +9,7 @@ from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from cpsl.errors import AppError, AuthError, InvalidRequest, NotFound
-from cpsl.gateway.apps.service import VersionRef
+from cpsl.gateway import asking
 from cpsl.gateway.chats.log import TurnLog
 from cpsl.gateway.chats.turns import shown
 from cpsl.gateway.files.service import content_type_of
@@ -32,10 +32,11 @@ from cpsl.wire.turns import (
 
 Key = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
 Last = Annotated[int | None, HeaderParameter(name="Last-Event-ID")]
+VISITORS = {"visitors": True}
 MAX_BODY_BYTES = 8 * 1024 * 1024  # a message of 1 MiB, every character escaped, and some room
 
 
-@post("/app/{app:str}/chat", status_code=200, request_max_body_size=MAX_BODY_BYTES)
+@post("/app/{app:str}/chat", status_code=200, request_max_body_size=MAX_BODY_BYTES, opt=VISITORS)
 async def chat(
     app: str, data: ChatRequest, request: GatewayRequest, idempotency_key: Key = None
 ) -> Response[ChatReply]:
@@ -45,7 +46,7 @@ async def chat(
     return _answer(log)
 
 
-@post("/app/{app:str}/stream", status_code=200, request_max_body_size=MAX_BODY_BYTES)
+@post("/app/{app:str}/stream", status_code=200, request_max_body_size=MAX_BODY_BYTES, opt=VISITORS)
 async def stream(app: str, data: ChatRequest, request: GatewayRequest, idempotency_key: Key = None) -> Stream:
     """Send a message and follow the turn's events."""
     return _events(request, await _submit(request, app, data, idempotency_key), 0)
@@ -59,7 +60,7 @@ async def stream_by_query(
     return _events(request, await _submit(request, app, ChatRequest(text, session_id), idempotency_key), 0)
 
 
-@get("/app/{app:str}/sessions")
+@get("/app/{app:str}/sessions", opt=VISITORS)
 async def list_sessions(
     app: str,
     request: GatewayRequest,
@@ -67,42 +68,39 @@ async def list_sessions(
     after: str | None = None,
 ) -> SessionList:
     """Your conversations with an app, newest first."""
-    return await request.gateway.sessions.list(await _live(request, app), request.actor, limit, after)
+    return await request.gateway.sessions.list(*await asking.of_app(request, app), limit, after)
 
 
-@get("/app/{app:str}/sessions/{session_id:str}")
+@get("/app/{app:str}/sessions/{session_id:str}", opt=VISITORS)
 async def get_session(app: str, session_id: str, request: GatewayRequest) -> Session:
     """One conversation with its messages."""
-    return await request.gateway.sessions.get(await _live(request, app), request.actor, session_id)
+    return await request.gateway.sessions.get(*await asking.of_app(request, app), session_id)
 
 
-@delete("/app/{app:str}/sessions/{session_id:str}")
+@delete("/app/{app:str}/sessions/{session_id:str}", opt=VISITORS)
 async def delete_session(app: str, session_id: str, request: GatewayRequest) -> None:
     """Remove a conversation; a turn that runs in it is cancelled."""
-    await request.gateway.sessions.delete(await _live(request, app), request.actor, session_id)
+    await request.gateway.sessions.delete(*await asking.of_app(request, app), session_id)
 
 
 @get("/app/{app:str}/data/{name:str}", opt={"public": True})
 async def get_data(app: str, name: str, request: GatewayRequest) -> Response[bytes]:
     """What a data handler of the app returns, as JSON."""
-    gateway = request.gateway
-    version = await _visited(request, app)
+    version, user = await asking.of_anybody(request, app)
     spec = next((each for each in version.spec.data if each.name == name), None)
     if spec is None:
         raise NotFound(f"{app} has no data handler {name[:80]!r}", code="unknown_data_handler")
-    if spec.access == "authenticated" and request.visitor is None:
+    if spec.access == "authenticated" and not user.authenticated:
         raise AuthError("this data is for signed-in users", code="authentication_required")
-    user = await gateway.turns.user(version.app_id, request.visitor)
-    content = await gateway.data.ask(version, user, name, dict(request.query_params))
+    content = await request.gateway.data.ask(version, user, name, dict(request.query_params))
     return Response(content, media_type="application/json")
 
 
-@post("/app/{app:str}/files", status_code=201, request_max_body_size=None)
+@post("/app/{app:str}/files", status_code=201, request_max_body_size=None, opt=VISITORS)
 async def upload_file(app: str, name: str, request: GatewayRequest) -> Attachment:
     """Give a file, as the request's body, that a message is going to name among its ``attachments`` within a day."""
     gateway, settings = request.gateway, request.gateway.settings
-    version = await _live(request, app)
-    user = await gateway.turns.user(version.app_id, request.actor)
+    version, user = await asking.of_app(request, app)
     content_type = content_type_of(name, request.headers.get("content-type", ""))
     async with received(request, settings.data_dir / "tmp", settings.max_prompt_file_bytes) as (source, sha256):
         stored = await gateway.user_files.keep_upload(user.id, source, name, content_type, sha256)
@@ -110,74 +108,60 @@ async def upload_file(app: str, name: str, request: GatewayRequest) -> Attachmen
     return Attachment(stored.file_id, stored.name, stored.content_type, stored.size, url)
 
 
-@get("/app/{app:str}/files/{file_id:str}")
+@get("/app/{app:str}/files/{file_id:str}", opt=VISITORS)
 async def get_file(app: str, file_id: str, request: GatewayRequest) -> Stream:
     """A file that the app shows to you, or that you gave to it."""
-    version = await _live(request, app)
-    user = await request.gateway.turns.user(version.app_id, request.actor)
+    _, user = await asking.of_app(request, app)
     stored, descriptor = await request.gateway.user_files.open(user.id, file_id)
     return download(descriptor, stored.size, stored.name)
 
 
-@get("/turns/{request_id:str}")
+@get("/turns/{request_id:str}", opt=VISITORS)
 async def get_turn(request_id: str, request: GatewayRequest) -> Turn:
     """How a turn stands."""
-    row = await request.gateway.turns.owned(request.actor, request_id)
+    row = await asking.of_turn(request, request_id)
     return shown(row, request.gateway.runner.live(request_id))
 
 
-@get("/turns/{request_id:str}/events")
+@get("/turns/{request_id:str}/events", opt=VISITORS)
 async def get_events(
     request_id: str, request: GatewayRequest, after: int | None = None, last_event_id: Last = None
 ) -> Stream:
     """Follow a turn from after an event's number."""
-    turns = request.gateway.turns
-    await turns.owned(request.actor, request_id)
-    return _events(request, await turns.log_of(request_id), after if after is not None else (last_event_id or 0))
+    await asking.of_turn(request, request_id)
+    log = await request.gateway.turns.log_of(request_id)
+    return _events(request, log, after if after is not None else (last_event_id or 0))
 
 
-@post("/turns/{request_id:str}/cancel", status_code=200)
+@post("/turns/{request_id:str}/cancel", status_code=200, opt=VISITORS)
 async def cancel_turn(request_id: str, request: GatewayRequest) -> Turn:
     """End a turn; the answer so far stays."""
-    turns, runner = request.gateway.turns, request.gateway.runner
-    await turns.owned(request.actor, request_id)
+    runner = request.gateway.runner
+    await asking.of_turn(request, request_id)
     await runner.cancel(request_id)
-    return shown(await turns.owned(request.actor, request_id), runner.live(request_id))
+    return shown(await asking.of_turn(request, request_id), runner.live(request_id))
 
 
-@post("/turns/{request_id:str}/prompts/{prompt_id:str}", status_code=200)
+@post("/turns/{request_id:str}/prompts/{prompt_id:str}", status_code=200, opt=VISITORS)
 async def answer_prompt(request_id: str, prompt_id: str, data: PromptAnswer, request: GatewayRequest) -> PromptState:
     """Fill in a form, or decline a prompt."""
-    await request.gateway.turns.owned(request.actor, request_id)
+    await asking.of_turn(request, request_id)
     return await request.gateway.prompts.answer(request_id, prompt_id, data)
 
 
-@post("/turns/{request_id:str}/prompts/{prompt_id:str}/file", status_code=200, request_max_body_size=None)
+@post("/turns/{request_id:str}/prompts/{prompt_id:str}/file", status_code=200, request_max_body_size=None, opt=VISITORS)
 async def answer_file(request_id: str, prompt_id: str, name: str, request: GatewayRequest) -> PromptState:
     """Give the file that a prompt waits for, as the request's body."""
     gateway, settings = request.gateway, request.gateway.settings
-    await gateway.turns.owned(request.actor, request_id)
+    await asking.of_turn(request, request_id)
     content_type = content_type_of(name, request.headers.get("content-type", ""))
     async with received(request, settings.data_dir / "tmp", settings.max_prompt_file_bytes) as (source, _):
         return await gateway.prompts.answer_file(request_id, prompt_id, source, name, content_type)
 
 
 async def _submit(request: GatewayRequest, app: str, message: ChatRequest, key: str | None) -> TurnLog:
-    turns = request.gateway.turns
-    version = await _live(request, app)
-    return await turns.submit(version, await turns.user(version.app_id, request.actor), message, key)
-
-
-async def _live(request: GatewayRequest, app: str) -> VersionRef:
-    return await request.gateway.apps.live(request.workspace_id, app)
-
-
-async def _visited(request: GatewayRequest, app: str) -> VersionRef:
-    if request.visitor is not None:
-        return await _live(request, app)
-    apps = request.gateway.apps
-    public = await apps.public(app)
-    return await apps.version(public.id, public.live_version)
+    version, user = await asking.of_app(request, app)
+    return await request.gateway.turns.submit(version, user, message, key)
 
 
 def _events(request: GatewayRequest, log: TurnLog, after: int) -> Stream:

@@ -11,12 +11,11 @@ from sqlalchemy import Row
 
 from cpsl.engine.protocol import AppBroken, RuntimeLost
 from cpsl.errors import NotFound
-from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.chats import attachments, store
 from cpsl.gateway.chats.running import Runner
-from cpsl.gateway.chats.turns import Turns
 from cpsl.gateway.db.database import Database
+from cpsl.wire.frames import AppUser
 from cpsl.wire.turns import Session, SessionList
 
 _MESSAGES = 1000
@@ -26,46 +25,42 @@ _EXIT_SECONDS = 10.0
 class Sessions:
     """Conversations, each in reach of its own app user only."""
 
-    def __init__(self, db: Database, apps: Apps, turns: Turns, runner: Runner) -> None:
+    def __init__(self, db: Database, apps: Apps, runner: Runner) -> None:
         self._db = db
         self._apps = apps
-        self._turns = turns
         self._runner = runner
 
-    async def list(self, version: VersionRef, actor: Actor, limit: int, after: str | None) -> SessionList:
+    async def list(self, version: VersionRef, user: AppUser, limit: int, after: str | None) -> SessionList:
         """A page of sessions, newest first."""
-        user = await self._turns.user(version.app_id, actor)
         rows = await self._db.read(lambda connection: store.sessions_of(connection, user.id, limit + 1, after))
         page = [_shown(row, version.app) for row in rows[:limit]]
         return SessionList(page, page[-1].id if len(rows) > limit else None)
 
-    async def get(self, version: VersionRef, actor: Actor, session_id: str) -> Session:
+    async def get(self, version: VersionRef, user: AppUser, session_id: str) -> Session:
         """One session with its messages. Raises NotFound, also for another user's."""
-        row = await self._row(version, actor, session_id)
+        row = await self._row(version, user, session_id)
         session = _shown(row, version.app)
         said = await self._db.read(lambda connection: store.messages_of(connection, session_id, _MESSAGES))
         session.messages = attachments.with_urls(said, partial(self._apps.file_url, version.app))
         return session
 
-    async def delete(self, version: VersionRef, actor: Actor, session_id: str) -> None:
+    async def delete(self, version: VersionRef, user: AppUser, session_id: str) -> None:
         """Remove a session; a turn that runs in it is cancelled first, and the app's ``exit`` hook has run."""
-        row = await self._row(version, actor, session_id)
+        row = await self._row(version, user, session_id)
         for turn_id in await self._db.read(lambda connection: store.running_turns(connection, session_id)):
             await self._runner.cancel(turn_id)
         if version.spec.has_exit:
-            await self._run_exit(version, actor, row)
+            await self._run_exit(version, user, row)
         await self._db.write(lambda connection: store.remove_session(connection, session_id))
 
-    async def _run_exit(self, version: VersionRef, actor: Actor, row: Row[Any]) -> None:
+    async def _run_exit(self, version: VersionRef, user: AppUser, row: Row[Any]) -> None:
         # A hook that fails or takes too long keeps nobody from deleting what is theirs; the app's log has the reason.
-        user = await self._turns.user(version.app_id, actor)
         state = await self._db.read(lambda connection: store.state_for(connection, row, ""))
         with suppress(TimeoutError, RuntimeLost, AppBroken):
             runtime = await self._runner.runtime(version, user)
             await asyncio.wait_for(runtime.close_session(state), _EXIT_SECONDS)
 
-    async def _row(self, version: VersionRef, actor: Actor, session_id: str) -> Row[Any]:
-        user = await self._turns.user(version.app_id, actor)
+    async def _row(self, version: VersionRef, user: AppUser, session_id: str) -> Row[Any]:
         row = await self._db.read(lambda connection: store.session(connection, user.id, session_id))
         if row is None or row.app_id != version.app_id:
             raise NotFound(f"no session {session_id[:80]!r} of yours in this app", code="session_not_found")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from cpsl.gateway.chats import attachments
 from cpsl.gateway.db.prepared import Prepared
-from cpsl.gateway.db.schema import app_users, apps, events, messages, prompts, sessions, turns
+from cpsl.gateway.db.schema import apps, events, messages, prompts, sessions, turns
 from cpsl.gateway.db.texts import storable
 from cpsl.wire.events import Prompt, decode, type_of
 from cpsl.wire.frames import SessionState
@@ -72,27 +72,6 @@ class NewTurn(msgspec.Struct, frozen=True):
     idempotency_key: str | None
     fingerprint: bytes
     attachments: list[Attachment] = []
-
-
-def app_user(connection: Connection, app_id: str, kind: str, subject: str, email: str | None) -> str:
-    """The id of an app user, who is made when seen for the first time."""
-    known = select(app_users.c.id).where(
-        app_users.c.app_id == app_id, app_users.c.kind == kind, app_users.c.subject == subject
-    )
-    found = connection.execute(known).scalar()
-    if found is not None:
-        return str(found)
-    user_id = new_id("usr")
-    row = {
-        "id": user_id,
-        "app_id": app_id,
-        "kind": kind,
-        "subject": subject,
-        "email": email,
-        "created_at": time.time(),
-    }
-    connection.execute(app_users.insert().values(row))
-    return user_id
 
 
 def turn_by_key(connection: Connection, app_user_id: str, key: str) -> Row[Any] | None:

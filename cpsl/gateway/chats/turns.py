@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from cpsl.errors import InvalidRequest, NotFound, TooLarge
-from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.chats import attachments, store
 from cpsl.gateway.chats.log import TurnLog
@@ -38,17 +37,6 @@ class Turns:
         self._integrations = integrations
         self._runner = runner
         self._accepting: set[asyncio.Task[TurnLog]] = set()
-        self._users: dict[tuple[str, str], str] = {}
-
-    async def user(self, app_id: str, actor: Actor | None) -> AppUser:
-        """The app user behind a caller of the API, or the one that stands for all who did not say who they are."""
-        kind, subject, email = ("account", actor.account_id, actor.email) if actor else ("anonymous", "", None)
-        key = (app_id, f"{kind}/{subject}")
-        if key not in self._users:
-            self._users[key] = await self._write(
-                lambda connection: store.app_user(connection, app_id, kind, subject, email)
-            )
-        return AppUser(self._users[key], email, authenticated=actor is not None)
 
     async def submit(self, version: VersionRef, user: AppUser, request: ChatRequest, key: str | None) -> TurnLog:
         """Accept a message: when this returns, the turn is durable and its handler will run, once.
@@ -86,20 +74,17 @@ class Turns:
         def work(connection: Connection) -> tuple[str, list[Entry]]:
             row = store.turn(connection, turn_id)
             if row is None:
-                raise _unknown_turn(turn_id)
+                raise unknown_turn(turn_id)
             return row.session_id, store.entries(connection, turn_id)
 
         session_id, entries = await self._db.read(work)
         return TurnLog.restored(self._db, turn_id, session_id, entries)
 
-    async def owned(self, actor: Actor, turn_id: str) -> Row[Any]:
-        """The row of a turn, for the one who began it. Raises NotFound for everybody else."""
+    async def row(self, turn_id: str) -> Row[Any]:
+        """A turn, whoever's it is. Raises NotFound."""
         row = await self._db.read(lambda connection: store.turn(connection, turn_id))
-        if row is None or row.workspace_id != actor.workspace_id:
-            raise _unknown_turn(turn_id)
-        user = await self.user(row.app_id, actor)
-        if user.id != row.app_user_id:
-            raise _unknown_turn(turn_id)
+        if row is None:
+            raise unknown_turn(turn_id)
         return row
 
     async def recover(self) -> None:
@@ -218,5 +203,6 @@ def _started(new: store.NewTurn, session_id: str) -> bytes:
     return encode(Started(new.id, session_id, new.version))
 
 
-def _unknown_turn(turn_id: str) -> NotFound:
+def unknown_turn(turn_id: str) -> NotFound:
+    """The error for a turn that is not there, and for one of somebody else."""
     return NotFound(f"no turn {turn_id[:80]!r} of yours", code="turn_not_found")

@@ -167,10 +167,55 @@ app_users = Table(
     _id(),
     _belongs_to("apps"),
     Column("kind", String(20), nullable=False),
-    Column("subject", String(200), nullable=False),
+    Column("subject", String(400), nullable=False),
     Column("email", String(320)),
     _time("created_at"),
+    Column("password", String(200)),
+    _time("verified_at", nullable=True),
+    _time("disabled_at", nullable=True),
+    _time("last_seen_at", nullable=True),
     UniqueConstraint("app_id", "kind", "subject"),
+)
+
+browser_sessions = Table(
+    "browser_sessions",
+    metadata,
+    _id(),
+    _belongs_to("app_users"),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+    Column("client_name", String(200), nullable=False),
+    _time("created_at"),
+    _time("last_seen_at"),
+    _time("expires_at"),
+    Index(None, "app_user_id"),
+)
+
+mail_links = Table(
+    "mail_links",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    _belongs_to("app_users"),
+    Column("purpose", String(20), nullable=False),
+    Column("email", String(320), nullable=False),
+    _time("expires_at"),
+    Index(None, "app_user_id"),
+)
+
+oauth_states = Table(
+    "oauth_states",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    _belongs_to("apps"),
+    Column("app_user_id", String(40)),
+    Column("browser", LargeBinary(32), nullable=False),
+    Column("provider", String(100), nullable=False),
+    Column("purpose", String(20), nullable=False),
+    Column("turn_id", String(40)),
+    Column("prompt_id", String(40)),
+    Column("origin", String(500), nullable=False),
+    Column("return_to", String(500), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    _time("expires_at"),
 )
 
 sessions = Table(
@@ -184,6 +229,7 @@ sessions = Table(
     Column("data", JSON, nullable=False),
     _time("created_at"),
     _time("updated_at"),
+    _time("pinned_at", nullable=True),
     Index(None, "app_user_id", "id"),
 )
 
@@ -234,6 +280,8 @@ prompts = Table(
     Column("path", String(1000), nullable=False),
     Column("outcome", String(20)),
     _time("expires_at"),
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("result", LargeBinary),
     Index(None, "turn_id"),
 )
 
@@ -245,6 +293,10 @@ connections = Table(
     Column("integration", String(100), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     _time("updated_at"),
+    Column("account", String(320), nullable=False, server_default=""),
+    Column("scopes", JSON(none_as_null=True)),
+    _time("created_at", nullable=True),
+    Column("needs_reconnect", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("app_user_id", "integration"),
 )
 

@@ -1,0 +1,1 @@
+"""App users: the people of each app, and how a request shows which of them asks."""
