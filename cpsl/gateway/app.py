@@ -25,6 +25,8 @@ from cpsl.gateway.http.app_hosts import app_hosts
 from cpsl.gateway.http.headers import careful_headers
 from cpsl.gateway.http.hosts import local_hosts
 from cpsl.gateway.http.problems import HANDLERS
+from cpsl.gateway.integrations import routes as integrations
+from cpsl.gateway.integrations.connecting import routes as connecting
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
 from cpsl.gateway.web import routes as web
@@ -52,12 +54,13 @@ def _litestar(gateway: Gateway) -> Litestar:
             channels.router,
             apps.router,
             chats.router,
+            integrations.router,
         ],
         security=[{"token": []}],
         before_request=_authenticate,
     )
     return Litestar(
-        route_handlers=[login, api, web.router],
+        route_handlers=[login, api, web.router, integrations.pages, connecting.router],
         request_class=GatewayRequest,
         exception_handlers=HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,

@@ -124,6 +124,7 @@ def _things(gateway: GatewayProcess) -> dict[str, str]:
         token = http.get("/me").json()["token"]["id"]
         app = http.get("/apps/echo").json()["id"]
     return {
+        "integration": "aws",
         "app": app,
         "name": "http-files",
         "name_id": files["id"],

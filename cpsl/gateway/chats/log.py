@@ -91,6 +91,11 @@ class TurnLog:
         await self._stored()
         return True
 
+    async def leave(self) -> None:
+        """Take nothing more and stay unfinished: the next gateway goes on. Returns once all so far is stored."""
+        self._sealed = True
+        await self._stored()
+
     def after(self, number: int) -> list[Entry]:
         """Stored events past a number. They are numbered from 1 without gaps."""
         return self._entries[max(number, 0) :]

@@ -254,7 +254,13 @@ def remove_session(connection: Connection, session_id: str) -> None:
     connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
-def add_prompt(connection: Connection, turn_id: str, event: Prompt, path: str) -> None:
+def is_first_turn(connection: Connection, session_id: str, turn_id: str) -> bool:
+    """Whether no turn of the session came before this one."""
+    query = select(turns.c.id).where(turns.c.session_id == session_id, turns.c.id < turn_id).limit(1)
+    return connection.execute(query).first() is None
+
+
+def add_prompt(connection: Connection, turn_id: str, event: Prompt, path: str, position: int) -> None:
     row = {
         "id": event.prompt_id,
         "turn_id": turn_id,
@@ -262,6 +268,7 @@ def add_prompt(connection: Connection, turn_id: str, event: Prompt, path: str) -
         "path": path,
         "outcome": None,
         "expires_at": event.expires_at,
+        "position": position,
     }
     connection.execute(prompts.insert().values(row))
 
@@ -271,12 +278,20 @@ def prompt(connection: Connection, turn_id: str, prompt_id: str) -> Row[Any] | N
     return connection.execute(query).one_or_none()
 
 
-def close_prompt(connection: Connection, prompt_id: str, outcome: str) -> bool:
-    """Give a prompt its outcome, once: of two answers at the same time, one wins."""
+def prompts_of(connection: Connection, turn_id: str) -> list[Row[Any]]:
+    """The prompts of a turn, in the order in which its handler asked."""
+    query = select(prompts).where(prompts.c.turn_id == turn_id).order_by(prompts.c.position)
+    return list(connection.execute(query).all())
+
+
+def close_prompt(connection: Connection, prompt_id: str, outcome: str, result: bytes) -> bool:
+    """Give a prompt its outcome and its sealed result, once: of two answers at the same time, one wins."""
     query = update(prompts).where(prompts.c.id == prompt_id, prompts.c.outcome.is_(None))
-    return connection.execute(query.values(outcome=outcome)).rowcount > 0
+    return connection.execute(query.values(outcome=outcome, result=result)).rowcount > 0
 
 
 def close_prompts(connection: Connection, turn_id: str) -> None:
-    query = update(prompts).where(prompts.c.turn_id == turn_id, prompts.c.outcome.is_(None))
-    connection.execute(query.values(outcome="cancelled"))
+    """Close what nobody answered; the results are for a handler that runs again, and no turn that has ended does."""
+    of_turn = update(prompts).where(prompts.c.turn_id == turn_id)
+    connection.execute(of_turn.where(prompts.c.outcome.is_(None)).values(outcome="cancelled"))
+    connection.execute(of_turn.values(result=None))

@@ -18,6 +18,7 @@ from cpsl.wire.integrations import title
 _LONGEST = 2000
 _MOST_FACTS = 20
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=]+\Z")
+_UNDONE = ("pending", "scheduled", "claimed", "running", "retry")
 _TITLES = ("title", "label", "message", "text", "detail")
 
 
@@ -41,6 +42,7 @@ class Card(msgspec.Struct):
     accept: str = ""
     max_bytes: int = 0
     facts: list[tuple[str, str]] = []
+    is_done: bool = True
 
 
 def html(part_id: str, turn_id: str, card: Card) -> str:
@@ -114,7 +116,8 @@ def _generic(base: str, kind: str, payload: dict[str, Any]) -> Card:
     named = next((key for key in _TITLES if _text(payload.get(key))), "")
     facts = [(_words(key), _text(value)) for key, value in payload.items() if key != named and _text(value)]
     heading = _text(payload.get(named)) or _words(kind)
-    return Card(kind=kind[:40], title=heading, look="told", href="", facts=facts[:_MOST_FACTS])
+    is_done = payload.get("status") not in _UNDONE
+    return Card(kind=kind[:40], title=heading, look="told", facts=facts[:_MOST_FACTS], is_done=is_done)
 
 
 def _text(value: object) -> str:

@@ -1,10 +1,10 @@
-"""``/healthz``, ``/readyz``, static files, and the pages: of apps, of the device login, of connections."""
+"""``/healthz``, ``/readyz``, static files, and the pages: of apps, and of the device login."""
 
 from __future__ import annotations
 
 from litestar import Router
 
-from cpsl.gateway.web import assets, connecting, device, health, pages
+from cpsl.gateway.web import assets, device, health, pages
 
 router = Router(
     "",
@@ -14,8 +14,6 @@ router = Router(
         assets.static_file,
         device.device_page,
         device.decide_device,
-        connecting.connect_page,
-        connecting.connect_card_page,
         pages.new_page,
         pages.conversation_page,
         pages.send,
