@@ -128,6 +128,9 @@ class Engine(Protocol):
     async def drain(self, version_ids: Iterable[str]) -> None:
         """Stop versions as soon as their turns have ended. Does not wait for it."""
 
+    def retire(self, user_id: str) -> None:
+        """End the runtimes of a user when their turns have ended; who asks next gets another. Does not wait for it."""
+
     def trouble(self, version_id: str) -> str:
         """Why a version is unhealthy; empty if it is not."""
 

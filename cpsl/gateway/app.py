@@ -29,6 +29,8 @@ from cpsl.gateway.integrations import routes as integrations
 from cpsl.gateway.integrations.connecting import routes as connecting
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
+from cpsl.gateway.users import operating
+from cpsl.gateway.users import routes as users
 from cpsl.gateway.web import routes as web
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -55,12 +57,13 @@ def _litestar(gateway: Gateway) -> Litestar:
             apps.router,
             chats.router,
             integrations.router,
+            operating.router,
         ],
         security=[{"token": []}],
         before_request=_authenticate,
     )
     return Litestar(
-        route_handlers=[login, api, web.router, integrations.pages, connecting.router],
+        route_handlers=[login, api, web.router, integrations.pages, connecting.router, users.router],
         request_class=GatewayRequest,
         exception_handlers=HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,

@@ -169,9 +169,7 @@ def remove_browsers(connection: Connection, user_id: str, but: bytes = b"") -> N
 # --- links --------------------------------------------------------------------------------------------------------
 
 
-def add_link(
-    connection: Connection, user_id: str, token_hash: bytes, purpose: str, email: str, seconds: float
-) -> None:
+def add_link(connection: Connection, user_id: str, token_hash: bytes, purpose: str, email: str, seconds: float) -> None:
     """Keep what a link in a mail proves, in place of the one before it, and forget those that have expired."""
     now = time.time()
     connection.execute(
@@ -210,9 +208,7 @@ def link(connection: Connection, app_id: str, token_hash: bytes, purpose: str) -
 
 
 def remove_links(connection: Connection, user_id: str, purpose: str) -> None:
-    connection.execute(
-        delete(mail_links).where(mail_links.c.app_user_id == user_id, mail_links.c.purpose == purpose)
-    )
+    connection.execute(delete(mail_links).where(mail_links.c.app_user_id == user_id, mail_links.c.purpose == purpose))
 
 
 def _of_subject(app_id: str, kind: str, subject: str) -> Select[Any]:
