@@ -22,16 +22,19 @@ def deploy(
     entry: str,
     development: Development | None = None,
     agreed: Callable[[AppSpec], None] = lambda spec: None,
+    *,
+    wait: bool = True,
 ) -> DeployDone:
     """Put the app at ``entry`` live, with ``development`` under its name for that.
 
-    Nothing is sent before ``agreed`` has let it pass: it raises what stops it. Raises what ``client.deploy`` raises.
+    Nothing is sent before ``agreed`` has let it pass: it raises what stops it. Without ``wait`` it is over when all is
+    sent: then version 0 and no URL, but the ``deployment_id``. Raises what ``client.deploy`` raises.
     """
     screen = _Screen(agreed)
     deployed = client.deploys.stream(entry, development=development, progress=screen.sent)
     try:
         with screen.sending, closing(deployed) as events:
-            return _followed(events, screen)
+            return _followed(events, screen, wait=wait)
     except KeyboardInterrupt:
         screen.stopped()
         raise
@@ -56,11 +59,13 @@ def plan(client: Client, entry: str) -> dict[str, Any]:
     }
 
 
-def _followed(events: Iterable[DeployPlan | DeployEvent], screen: _Screen) -> DeployDone:
+def _followed(events: Iterable[DeployPlan | DeployEvent], screen: _Screen, *, wait: bool) -> DeployDone:
     for event in events:
         match event:
             case DeployDone():
                 return event
+            case DeployStatus(deployment_id=id) if id and not wait:
+                return DeployDone(screen.app, 0, "", id)
             case DeployStatus() | DeployLog():
                 screen.event(event)
             case DeployError():
@@ -77,7 +82,7 @@ class _Screen:
         self.sending = ExitStack()
         self.printed: list[str] = []
         self._agreed = agreed
-        self._app = ""
+        self.app = ""
         self._has_begun = False
         self._advance: progress.Advance = lambda count: None
         self._read = 0
@@ -87,8 +92,8 @@ class _Screen:
         self._agreed(made.spec)
         if made.missing:
             return
-        self._app = made.spec.name
-        output.say(f"Deploying {self._app} from {made.root}{os.sep}{made.entry}")
+        self.app = made.spec.name
+        output.say(f"Deploying {self.app} from {made.root}{os.sep}{made.entry}")
         for name in made.skipped:
             output.whisper(f"  Skipped {name}: not a regular file")
         what = f"Sending {len(made.files)} file{'s'[: len(made.files) != 1]}"
@@ -111,8 +116,8 @@ class _Screen:
     def stopped(self) -> None:
         """Ctrl-C, or the like, ended the waiting for it."""
         if self._has_begun:
-            output.say(f"The gateway goes on with it. See what becomes of it: capsule app versions {self._app}")
-        elif self._app:
+            output.say(f"The gateway goes on with it. See what becomes of it: capsule app versions {self.app}")
+        elif self.app:
             output.say("Stopped before all of it was sent: what was live stays live.")
 
 

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from builtins import list as _list
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from cpsl.client.attaching import Attachable
 from cpsl.client.bodies import Progress
 from cpsl.client.connections import Wire
 from cpsl.client.drivers import SyncDriver
+from cpsl.client.operations import Waiting
 from cpsl.client.timeouts import Timeout, reading
 from cpsl.client.types import AppInfo, ChatResponse, Fold, StreamChunk
 from cpsl.wire import accounts, apps
@@ -34,6 +36,8 @@ class Client:
     - ``max_retries``: how often a request is repeated that is safe to repeat, when the network or the gateway fails;
       the waits between grow, are jittered, and obey ``Retry-After``
     - ``http_client``: your own ``httpx.Client``, for proxies or certificates; it stays yours to close
+    - ``on_wait``: called with ``"contacting"`` when something is asked of the gateway, ``"reconnecting"`` when a stream
+      was cut and is taken up again, and with None once what was waited for has come; it must not raise
 
     Raises NotLoggedIn, ConfigError, NotFound (the profile). All errors are ``cpsl.CapsuleError``s.
 
@@ -51,10 +55,13 @@ class Client:
         timeout: float | Timeout = 60.0,
         max_retries: int = 3,
         http_client: httpx.Client | None = None,
+        on_wait: Callable[[Waiting | None], None] | None = None,
     ) -> None:
         found = auth.resolve(token, gateway_url, profile)
         limits = reading(timeout)
         self._gateway = flows.Gateway(found.gateway_url, max_retries, found.source, limits)
+        if on_wait is not None:
+            self._gateway = replace(self._gateway, on_wait=on_wait)
         self._driver = SyncDriver(Wire(found.gateway_url, found.token, limits), http_client)
         self.apps = nouns.Apps(self._driver, self._gateway)
         self.channels = nouns.Channels(self._driver, self._gateway)

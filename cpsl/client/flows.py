@@ -26,6 +26,7 @@ from cpsl.client.operations import (
     Send,
     Sleep,
     T,
+    Waiting,
 )
 from cpsl.client.timeouts import NO_LIMITS, Timeout
 
@@ -39,6 +40,10 @@ _ALIVE_SECONDS = 10.0  # a connection that held so long was no failed attempt, e
 _ENDED_EARLY = "stream_ended"
 
 E = TypeVar("E")
+
+
+def _unheard(what: Waiting | None) -> None:
+    """Nobody wants to know."""
 
 
 class Page(Protocol):
@@ -56,7 +61,7 @@ class Gateway:
 
     ``url`` and ``source`` (where the token came from) are for messages; a repeatable request is repeated
     ``max_retries`` times; ``timeout`` is for plain calls; ``clock`` counts seconds, and ``until`` is when by it a job
-    of several requests must be done.
+    of several requests must be done; ``on_wait`` hears what is waited for, and None when it has come.
     """
 
     url: str
@@ -65,6 +70,7 @@ class Gateway:
     timeout: Timeout = NO_LIMITS
     clock: Callable[[], float] = time.monotonic
     until: float | None = None
+    on_wait: Callable[[Waiting | None], None] = _unheard
 
     def limited(self, timeout: Timeout = NO_LIMITS) -> Gateway:
         """This one for one job that begins now: its ``total`` is for all requests of it together."""
@@ -138,10 +144,13 @@ def asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]
 def _attempt(
     gateway: Gateway, request: Request, operation: type[Send] | type[Open]
 ) -> Flow[tuple[Answer, errors.CapsuleError | None]]:
+    gateway.on_wait("contacting")
     try:
         answer: Answer = yield operation(request)
     except errors.CapsuleError as error:
         return Answer(0, {}), error
+    finally:
+        gateway.on_wait(None)
     return answer, gateway.refusal(answer)
 
 
@@ -225,6 +234,12 @@ class _Following(Generic[E]):
         self._deadline = gateway.clock() + total if total else None
 
     def run(self) -> Flow[None]:
+        try:
+            yield from self._run()
+        finally:
+            self._gateway.on_wait(None)
+
+    def _run(self) -> Flow[None]:
         while True:
             before = self._subject.last
             error = yield from self._once()
@@ -234,7 +249,9 @@ class _Following(Generic[E]):
                 return
             if not is_cut(error):
                 raise error
-            yield Sleep(self._spend(error, progress=self._subject.last > before))
+            pause = self._spend(error, progress=self._subject.last > before)
+            self._gateway.on_wait("reconnecting" if self._begun else "contacting")
+            yield Sleep(pause)
 
     def _once(self) -> Flow[errors.CapsuleError | None]:
         """One connection; None if it brought the log to its end."""
@@ -242,9 +259,11 @@ class _Following(Generic[E]):
         request = subject.resume(subject.last) if subject.last else subject.first
         try:
             self._connected_at = None
+            self._gateway.on_wait("reconnecting" if self._begun else "contacting")
             request = replace(request, silence=self._silence(), connect=subject.timeout.connect)
             yield from _connect(self._gateway, request, subject)
             self._connected_at, self._begun = self._gateway.clock(), True
+            self._gateway.on_wait(None)
             if (yield from _read_events(self._gateway, subject, self._check_deadline)):
                 return None
         except errors.CapsuleError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -18,6 +18,9 @@ STREAM_SILENCE_SECONDS = 35.0
 """A stream that is silent for longer is dead: the gateway sends a heartbeat every 15 s, so two are missing."""
 
 Content = bytes | Iterable[bytes]
+
+Waiting = Literal["contacting", "reconnecting"]
+"""What a client may be waiting for: an answer to what it asks, or a stream that was cut."""
 
 
 @runtime_checkable

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from cpsl import errors
 from cpsl.client import calls, flows, wall
 from cpsl.client.bodies import PIECE_BYTES, Body, Progress
 from cpsl.client.flows import Gateway
+from cpsl.client.hashing import Hasher
 from cpsl.client.operations import Answer, Emit, Flow, NextBytes, Open, Send, Sleep
 from cpsl.wire.resources import Stored, Upload
 
@@ -91,7 +91,11 @@ def download(gateway: Gateway, name: str, path: str, offset: int, length: int | 
         raise errors.InvalidRequest("offset and length count bytes from 0", code="invalid_range")
     if length == 0:
         return
-    yield from _Downloading(gateway.limited(), name, path, offset, length).run()
+    downloading = _Downloading(gateway.limited(), name, path, offset, length)
+    try:
+        yield from downloading.run()
+    finally:
+        downloading.hasher.close()
 
 
 class _Downloading:
@@ -101,7 +105,8 @@ class _Downloading:
         self._gateway, self._name, self._path = gateway, name, path
         self._position = offset
         self._end = None if length is None else offset + length
-        self._hasher = hashlib.sha256() if offset == 0 and length is None else None
+        self._is_whole = offset == 0 and length is None
+        self.hasher = Hasher()
         self._etag = ""
         self._attempt = 0
 
@@ -118,8 +123,8 @@ class _Downloading:
                 if self._attempt > flows.RESUME_ATTEMPTS:
                     raise
             yield Sleep(flows.delay(self._attempt))
-        if self._hasher is not None and self._etag:
-            yield from self._verify(self._hasher.hexdigest())
+        if self._is_whole and self._etag:
+            yield from self._verify(self.hasher.hexdigest())
 
     def _once(self) -> Flow[None]:
         again = bool(self._etag)
@@ -135,8 +140,8 @@ class _Downloading:
         self._etag = head.headers.get("etag", "")
         while (piece := (yield NextBytes())) is not None:
             self._position += len(piece)
-            if self._hasher is not None:
-                self._hasher.update(piece)
+            if self._is_whole:
+                self.hasher.update(piece)
             yield Emit(piece)
 
     def _verify(self, digest: str) -> Flow[None]:

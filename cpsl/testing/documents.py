@@ -52,7 +52,11 @@ class Documents:
 def _added(shelf: list[Document], document: Document) -> Document:
     kept = {**document, "_id": document.get("_id") or new_id("doc")}
     if any(each["_id"] == kept["_id"] for each in shelf):
-        raise Conflict(f"there is a document {kept['_id']!r} already", code="document_exists")
+        raise Conflict(
+            f"there is a document {kept['_id']!r} already",
+            code="document_exists",
+            hint="Update it, or insert it without an _id: it then gets one of its own.",
+        )
     shelf.append(kept)
     return kept
 

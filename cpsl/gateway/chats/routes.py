@@ -91,7 +91,11 @@ async def get_data(app: str, name: str, request: GatewayRequest) -> Response[byt
     if spec is None:
         raise NotFound(f"{app} has no data handler {name[:80]!r}", code="unknown_data_handler")
     if spec.access == "authenticated" and not user.authenticated:
-        raise AuthError("this data is for signed-in users", code="authentication_required")
+        raise AuthError(
+            "this data is for signed-in users",
+            code="authentication_required",
+            hint="Send a token, or sign in: capsule login",
+        )
     content = await request.gateway.data.ask(version, user, name, dict(request.query_params))
     return Response(content, media_type="application/json")
 
