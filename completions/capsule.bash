@@ -496,7 +496,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_words "gateway_host gateway_port data_dir database_url turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
+                0) _capsule_words "gateway_host gateway_port data_dir database_url providers_file provider_timeout turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
                 esac
             fi ;;
         'config set')
@@ -506,7 +506,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_words "gateway_host gateway_port data_dir database_url turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
+                0) _capsule_words "gateway_host gateway_port data_dir database_url providers_file provider_timeout turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
                 esac
             fi ;;
         'config unset')
@@ -516,7 +516,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_words "gateway_host gateway_port data_dir database_url turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
+                0) _capsule_words "gateway_host gateway_port data_dir database_url providers_file provider_timeout turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
                 esac
             fi ;;
         'doctor'|'doctor '*)

@@ -184,7 +184,7 @@ async def _page(
 ) -> Response[str]:
     fields = fields_of(visit.spec) if visit.spec.mode == "form" else []
     given = _values(data or {})
-    connected = None if visit.whose else await _connected(request, visit)
+    connected = None if visit.prompt else await _connected(request, visit)  # what waits needs another, or more
     response = page(
         "connect.html",
         status,
