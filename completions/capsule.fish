@@ -3,7 +3,7 @@
 function __capsule_args  # the words that are neither options nor their values
     set -l before
     for word in (commandline -opc)[2..-1]
-        if not string match -q -- '-*' $word; and not contains -- "$before" --attach --channel --confirm --credentials --data-dir --env-file --for --from-env --from-json --gateway --host --isolation --level --lines --port --profile --range --search --session --since --template --timeout --token-file --turn --type --until --version -a -n
+        if not string match -q -- '-*' $word; and not contains -- "$before" --attach --channel --confirm --credentials --data-dir --env-file --for --from-env --from-json --gateway --host --isolation --level --lines --port --profile --range --search --session --since --template --timeout --token-file --turn --type --until --version -a -n -s
             echo $word
         end
         set before $word
@@ -61,7 +61,7 @@ complete -c capsule -n '__capsule_at' -a open -d 'Open an app in the browser.'
 complete -c capsule -n '__capsule_at' -a wait -d 'Wait until an app is live, healthy or has answered.'
 complete -c capsule -n '__capsule_at' -a app -d 'Apps: list, get, versions, rollback, restart, delete.'
 complete -c capsule -n '__capsule_at' -a secret -d 'Secrets that apps read: create, update, list, delete.'
-complete -c capsule -n '__capsule_at' -a session -d 'Conversations of an app: list, show, delete.'
+complete -c capsule -n '__capsule_at' -a session -d 'Conversations of an app: list, show, rename, delete.'
 complete -c capsule -n '__capsule_at' -a fs -d 'Filesystems that apps mount, and the files in them.'
 complete -c capsule -n '__capsule_at' -a channel -d 'Messenger accounts that apps answer on.'
 complete -c capsule -n '__capsule_at' -a login -d 'Log in to a gateway (the local one by default).'
@@ -84,8 +84,9 @@ complete -c capsule -n '__capsule_at secret' -a create -d 'Store secrets: all of
 complete -c capsule -n '__capsule_at secret' -a update -d 'Give a secret that exists another value.'
 complete -c capsule -n '__capsule_at secret' -a list -d 'List secrets: names and digests, never values.'
 complete -c capsule -n '__capsule_at secret' -a delete -d 'Delete a secret. Apps that name it restart without it.'
-complete -c capsule -n '__capsule_at session' -a list -d 'List your conversations with an app, the newest first.'
+complete -c capsule -n '__capsule_at session' -a list -d 'List your conversations with an app, pinned ones first, then the newest.'
 complete -c capsule -n '__capsule_at session' -a show -d 'Print a conversation as Markdown.'
+complete -c capsule -n '__capsule_at session' -a rename -d 'Give a conversation another title.'
 complete -c capsule -n '__capsule_at session' -a delete -d 'Delete a conversation with all its messages.'
 complete -c capsule -n '__capsule_at fs' -a create -d 'Create a filesystem.'
 complete -c capsule -n '__capsule_at fs' -a list -d 'List filesystems.'
@@ -249,6 +250,8 @@ complete -c capsule -n '__capsule_at + secret delete' -l help -d 'Show the help.
 complete -c capsule -n '__capsule_place = 0 secret delete' -a '(__capsule_names secrets)'
 complete -c capsule -n '__capsule_at + session list' -l lines -r -d 'How many at most.'
 complete -c capsule -n '__capsule_at + session list' -s n -r -d 'How many at most.'
+complete -c capsule -n '__capsule_at + session list' -l search -r -d 'Only those that have all words.'
+complete -c capsule -n '__capsule_at + session list' -s s -r -d 'Only those that have all words.'
 complete -c capsule -n '__capsule_at + session list' -l quiet -d 'Print names only, one a line.'
 complete -c capsule -n '__capsule_at + session list' -s q -d 'Print names only, one a line.'
 complete -c capsule -n '__capsule_at + session list' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
@@ -260,6 +263,11 @@ complete -c capsule -n '__capsule_at + session show' -l json -d 'Print JSON, all
 complete -c capsule -n '__capsule_at + session show' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_place = 0 session show' -a '(__capsule_names apps)'
 complete -c capsule -n '__capsule_place = 1 session show' -a '(__capsule_names sessions)'
+complete -c capsule -n '__capsule_at + session rename' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
+complete -c capsule -n '__capsule_at + session rename' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
+complete -c capsule -n '__capsule_at + session rename' -l help -d 'Show the help.'
+complete -c capsule -n '__capsule_place = 0 session rename' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 1 session rename' -a '(__capsule_names sessions)'
 complete -c capsule -n '__capsule_at + session delete' -l yes -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + session delete' -s y -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + session delete' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'

@@ -21,6 +21,7 @@ from cpsl.gateway.channels import routes as channels
 from cpsl.gateway.chats import routes as chats
 from cpsl.gateway.files import routes as files
 from cpsl.gateway.gateway import Gateway
+from cpsl.gateway.http.app_hosts import app_hosts
 from cpsl.gateway.http.headers import careful_headers
 from cpsl.gateway.http.hosts import local_hosts
 from cpsl.gateway.http.problems import HANDLERS
@@ -35,7 +36,7 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 
 def create_app(gateway: Gateway) -> ASGIApp:
     """The ASGI application that serves ``gateway``."""
-    app: ASGIApp = _litestar(gateway)
+    app: ASGIApp = app_hosts(_litestar(gateway))
     # Around the whole application rather than inside: its own 404 and 405 pass no middleware.
     if gateway.settings.is_local and not gateway.settings.public_url:
         app = local_hosts(app)

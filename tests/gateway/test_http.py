@@ -24,6 +24,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/app/{app}/chat": {"json": {"text": "hi"}},
     "/api/v1/app/{app}/stream": {"json": {"text": "hi"}, "params": {"text": "hi"}},
     "/api/v1/app/{app}/files": {"params": {"name": "x"}, "content": b"x"},
+    "/api/v1/app/{app}/sessions/{session_id}": {"json": {"title": "x"}},
     "/api/v1/apps/{app}/rollback": {"json": {}},
     "/api/v1/fs/{name}/content": {"params": {"path": "/x"}, "content": b""},
     "/api/v1/fs/{name}/folders": {"params": {"path": "/x"}},

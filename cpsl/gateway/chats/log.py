@@ -100,6 +100,10 @@ class TurnLog:
         """Stored events past a number. They are numbered from 1 without gaps."""
         return self._entries[max(number, 0) :]
 
+    async def wait(self, closing: Bell, timeout: float) -> bool:
+        """Wait for more, or for the gateway to close, for at most ``timeout`` seconds; tells whether that came."""
+        return await wait_for(self._changed, closing, timeout=timeout)
+
     async def watch(self, after: int, closing: Bell, heartbeat: float) -> AsyncIterator[bytes]:
         """Server-sent events past ``after``, to the end of the log, or until the gateway closes."""
         while True:

@@ -28,7 +28,7 @@ from cpsl.wire.turns import Attachment
 
 log = logging.getLogger("cpsl.gateway.chats")
 _CANCEL_SECONDS = 0.8
-_WAITS = "Waiting for the message before this one to be answered"
+WAITS = "Waiting for the message before this one to be answered"
 _TOO_MUCH = TurnFailure("answer_too_large", "The app said more than is kept of one answer; it was stopped.")
 
 
@@ -230,7 +230,7 @@ class Runner:
 
     async def _wait_for(self, live: LiveTurn, before: asyncio.Task[None]) -> None:
         is_told = len(live.log.after(0)) > 1  # by the gateway before this one
-        await live.log.add([] if is_told else [Status(_WAITS)], in_state(live.id, "queued"))
+        await live.log.add([] if is_told else [Status(WAITS)], in_state(live.id, "queued"))
         await asyncio.wait({before})
         await live.log.add_durably([], in_state(live.id, "running"))
 

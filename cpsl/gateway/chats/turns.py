@@ -47,12 +47,14 @@ class Turns:
         self._runner = runner
         self._accepting: set[asyncio.Task[TurnLog]] = set()
 
-    async def submit(self, version: VersionRef, user: AppUser, request: ChatRequest, key: str | None) -> TurnLog:
+    async def submit(
+        self, version: VersionRef, user: AppUser, request: ChatRequest, key: str | None, channel: str = "api"
+    ) -> TurnLog:
         """Accept a message: when this returns, the turn is durable and its handler will run, once.
 
-        ``key`` is the caller's Idempotency-Key: the same one again gives the same turn. Raises InvalidRequest,
-        TooLarge, NotFound (session, attachment); InvalidRequest (``idempotency_key_reused``) for a key of another
-        message.
+        ``key`` is the caller's Idempotency-Key: the same one again gives the same turn. ``channel`` is that of a new
+        conversation. Raises InvalidRequest, TooLarge, NotFound (session, attachment); InvalidRequest
+        (``idempotency_key_reused``) for a key of another message.
         """
         _check(request, key)
         found = await self._attached(user, request.attachments)
@@ -61,7 +63,7 @@ class Turns:
             app_id=version.app_id,
             app_user_id=user.id,
             version=version.number,
-            channel="api",
+            channel=channel,
             text=request.text,
             session_id=request.session_id,
             idempotency_key=key,

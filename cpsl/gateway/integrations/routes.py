@@ -14,7 +14,7 @@ from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.integrations.connecting.routes import base_of, on_error
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import cookies
-from cpsl.gateway.web.routes import Form, page
+from cpsl.gateway.web.rendering import Form, page
 from cpsl.wire.frames import AppUser
 from cpsl.wire.integrations import Connection, ConnectionList
 

@@ -21,7 +21,7 @@ from cpsl.gateway.integrations.service import declared, field_problems, fields_o
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import cookies
 from cpsl.gateway.users import store as users
-from cpsl.gateway.web.routes import Form, page
+from cpsl.gateway.web.rendering import Form, page
 from cpsl.wire import integrations as wire
 from cpsl.wire.apps import IntegrationSpec
 from cpsl.wire.events import Prompt
