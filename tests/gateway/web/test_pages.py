@@ -111,6 +111,15 @@ def test_what_is_not_there(browser: Browser, path: str, status: int) -> None:
     assert "<script>" not in answer.text.replace('<script src="', "")
 
 
+@pytest.mark.parametrize(("accept", "kind"), [("text/html,*/*", "text/html"), ("*/*", "application/problem+json")])
+def test_people_get_a_page_where_nothing_is_and_programs_a_problem(browser: Browser, accept: str, kind: str) -> None:
+    for path in ("/a/echo/nothing", "/nothing", "/static/nothing.css"):
+        answer = browser.http.get(path, headers={"Accept": accept})
+        assert answer.status_code == 404
+        assert answer.headers["Content-Type"].startswith(kind) or path.startswith("/static")
+    assert browser.http.get("/api/v1/nothing", headers={"Accept": accept}).json()["code"] == "not_found"
+
+
 def test_an_app_for_known_people_sends_visitors_to_its_sign_in(own_gateway: GatewayProcess) -> None:
     source = (
         (APPS / "echo.py")
