@@ -28,6 +28,7 @@ from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.migrate import migrate
 from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.files.uploads.service import Uploads
+from cpsl.gateway.http.repeats import Repeats
 from cpsl.gateway.integrations.service import Integrations
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
@@ -43,6 +44,7 @@ class Gateway:
     def __init__(self, settings: Settings, master_key: Key, bootstrap_secret: str) -> None:
         self.settings = settings
         self.closing = Bell()
+        self.repeats = Repeats()
         self.is_ready = False
         self.db = Database(settings.database)
         self.accounts = Accounts(self.db, Vault(master_key), bootstrap_secret)
