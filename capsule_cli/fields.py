@@ -84,6 +84,7 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "serve": ("event", "app", "version", "url", "seconds", "error"),
     "session delete": ("id", "deleted"),
     "session list": f"{_TURNS}Session",
+    "session rename": ("id", "title"),
     "session show": f"{_TURNS}Session",
     "status": _STATUS,
     "wait": ("app", "for", "reached", "detail"),

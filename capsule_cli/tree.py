@@ -40,7 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "wait": Entry(DAILY, "wait:cli", "Wait until an app is live, healthy or has answered."),
     "app": Entry(THINGS, "app:cli", "Apps: list, get, versions, rollback, restart, delete."),
     "secret": Entry(THINGS, "secret:cli", "Secrets that apps read: create, update, list, delete."),
-    "session": Entry(THINGS, "session:cli", "Conversations of an app: list, show, delete."),
+    "session": Entry(THINGS, "session:cli", "Conversations of an app: list, show, rename, delete."),
     "fs": Entry(THINGS, "fs:cli", "Filesystems that apps mount, and the files in them."),
     "channel": Entry(THINGS, "channel:cli", "Messenger accounts that apps answer on."),
     "login": Entry(MACHINE, "auth:login_cli", "Log in to a gateway (the local one by default)."),

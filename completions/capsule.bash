@@ -22,7 +22,7 @@ _capsule_files() {  # one a line: a name may have blanks in it
 }
 
 _capsule_takes_value() { case $1 in
---attach|--channel|--confirm|--credentials|--data-dir|--env-file|--for|--from-env|--from-json|--gateway|--host|--isolation|--level|--lines|--port|--profile|--range|--search|--session|--since|--template|--timeout|--token-file|--turn|--type|--until|--version|-a|-n) return 0 ;; esac; return 1; }
+--attach|--channel|--confirm|--credentials|--data-dir|--env-file|--for|--from-env|--from-json|--gateway|--host|--isolation|--level|--lines|--port|--profile|--range|--search|--session|--since|--template|--timeout|--token-file|--turn|--type|--until|--version|-a|-n|-s) return 0 ;; esac; return 1; }
 
 _capsule() {
     local cur= prev= front= head= words= profile= app= place= skip=1 word i
@@ -53,7 +53,7 @@ _capsule() {
         "") _capsule_words "quickstart create serve deploy chat logs open wait app secret session fs channel login logout status auth config doctor gateway completion skill help --help --version --profile --token-file --no-input --no-color --no-truncate" ;;
         app) _capsule_words "list get versions rollback restart delete --help" ;;
         secret) _capsule_words "create update list delete --help" ;;
-        session) _capsule_words "list show delete --help" ;;
+        session) _capsule_words "list show rename delete --help" ;;
         fs) _capsule_words "create list delete show ls upload download cat mkdir mv rm --help" ;;
         channel) _capsule_words "create list info delete --help" ;;
         auth) _capsule_words "token list switch login logout status --help" ;;
@@ -237,16 +237,27 @@ _capsule() {
             fi ;;
         'session list')
             case $prev in
-                --lines|-n) return ;;
+                --lines|-n|--search|-s) return ;;
                 --profile) _capsule_names profiles; return ;;
             esac
             if [[ $cur == -* ]]; then
-                _capsule_words "--lines -n --quiet -q --profile --json --help"
+                _capsule_words "--lines -n --search -s --quiet -q --profile --json --help"
             else case $place in
                 0) _capsule_names apps ;;
                 esac
             fi ;;
         'session show')
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
+            else case $place in
+                0) _capsule_names apps ;;
+                1) _capsule_names sessions ;;
+                esac
+            fi ;;
+        'session rename')
             case $prev in
                 --profile) _capsule_names profiles; return ;;
             esac
@@ -496,7 +507,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_words "gateway_host gateway_port data_dir database_url turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
+                0) _capsule_words "gateway_host gateway_port data_dir database_url providers_file provider_timeout turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
                 esac
             fi ;;
         'config set')
@@ -506,7 +517,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_words "gateway_host gateway_port data_dir database_url turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
+                0) _capsule_words "gateway_host gateway_port data_dir database_url providers_file provider_timeout turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
                 esac
             fi ;;
         'config unset')
@@ -516,7 +527,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_words "gateway_host gateway_port data_dir database_url turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
+                0) _capsule_words "gateway_host gateway_port data_dir database_url providers_file provider_timeout turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
                 esac
             fi ;;
         'doctor'|'doctor '*)

@@ -338,15 +338,22 @@ def delete_channel(name: str, force: bool) -> Call[None]:
 # --- sessions and turns -------------------------------------------------------------------------------------------
 
 
-def sessions(app_name: str, limit: int, after: str | None) -> Call[turns.SessionList]:
+def sessions(app_name: str, limit: int, after: str | None, search: str = "") -> Call[turns.SessionList]:
     """A page of an app's sessions."""
-    query = {"limit": str(limit)} | ({"after": after} if after else {})
+    query = {"limit": str(limit)} | ({"after": after} if after else {}) | ({"q": search} if search else {})
     return _get(f"/app/{segment(app_name)}/sessions", turns.SessionList, query)
 
 
 def session(app_name: str, session_id: str) -> Call[turns.Session]:
     """One session with its messages."""
     return _get(f"/app/{segment(app_name)}/sessions/{segment(session_id)}", turns.Session)
+
+
+def change_session(app_name: str, session_id: str, change: turns.SessionChange) -> Call[turns.Session]:
+    """Change a session. To repeat it does no harm."""
+    path = f"/app/{segment(app_name)}/sessions/{segment(session_id)}"
+    request = Request("PATCH", path, content=body(change), headers=JSON, repeatable=True)
+    return Call(request, msgspec.json.Decoder(turns.Session).decode)
 
 
 def delete_session(app_name: str, session_id: str) -> Call[None]:

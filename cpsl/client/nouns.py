@@ -259,12 +259,15 @@ class Deploys(_Noun):
 class Sessions(_Noun):
     """The conversations of an app."""
 
-    def list(self, app: str, limit: int = 50, after: str | None = None) -> turns.SessionList:
-        """A page of sessions, newest first. ``after`` is the ``next`` of the page before."""
-        return self._ask(calls.sessions(app, limit, after))
+    def list(self, app: str, limit: int = 50, after: str | None = None, search: str = "") -> turns.SessionList:
+        """A page of sessions, pinned ones first, then the newest. ``after`` is the ``next`` of the page before.
+
+        ``search``: only those in whose title or messages all these words stand.
+        """
+        return self._ask(calls.sessions(app, limit, after, search))
 
     def iter(self, app: str) -> Iterator[turns.Session]:
-        """All sessions, newest first, however many pages they are.
+        """All sessions, pinned ones first, then the newest, however many pages they are.
 
         >>> [session.title for session in client.sessions.iter("support")][-1]
         'Hello'
@@ -284,6 +287,10 @@ class Sessions(_Noun):
     def get(self, app: str, id: str) -> turns.Session:
         """One session with its messages. Raises NotFound."""
         return self._ask(calls.session(app, id))
+
+    def update(self, app: str, id: str, title: str | None = None, pinned: bool | None = None) -> turns.Session:
+        """Give one another title, pin it, or unpin it. Raises NotFound, InvalidRequest (``invalid_title``)."""
+        return self._ask(calls.change_session(app, id, turns.SessionChange(title, pinned)))
 
     def delete(self, app: str, id: str) -> None:
         """Delete one. Raises NotFound."""

@@ -29,7 +29,12 @@ from cpsl.gateway.db.migrate import migrate
 from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.files.uploads.service import Uploads
 from cpsl.gateway.http.repeats import Repeats
+from cpsl.gateway.integrations.connecting.browsers import Browsers
+from cpsl.gateway.integrations.flows import Flows
+from cpsl.gateway.integrations.providers import Providers
 from cpsl.gateway.integrations.service import Integrations
+from cpsl.gateway.integrations.states import States
+from cpsl.gateway.integrations.tokens import Clients, Tokens
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
@@ -65,6 +70,11 @@ class Gateway:
         self.apps = Apps(
             self.db, self.engine, self.secrets, self.filesystems, self.user_files, self.redactions, settings
         )
+        self.browsers = Browsers(self.users.signer, settings)
+        self.states = States(self.db, self.accounts)
+        clients = Clients(self.apps, Providers.configured(settings.providers_file), settings)
+        self.flows = Flows(self.apps, self.states, clients)
+        self.tokens = Tokens(self.db, self.integrations, clients)
         self.restarts = Restarts(self.apps, self.secrets, self.engine, self.app_logs)
         self.retention = Retention(self.db, self.engine, self.apps, self.redactions, settings.keep_versions)
         self.importer = Importer(self.engine, self.secrets, self.redactions)
@@ -81,11 +91,21 @@ class Gateway:
         self.rollbacks = Rollbacks(
             self.apps, self.inventory, self.importer, self.restarts, self.retention, self.app_logs
         )
-        self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)
+        self.runner = Runner(
+            self.db,
+            self.engine,
+            self.apps,
+            self.integrations,
+            self.tokens,
+            self.app_logs,
+            settings.turn_timeout,
+        )
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
-        self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)
+        self.prompts = Prompts(
+            self.db, self.runner, self.integrations, self.tokens, self.filesystems, self.user_files, settings
+        )
         self.sessions = Sessions(self.db, self.apps, self.runner)
-        self.data = Data(self.db, self.runner, self.integrations, self.app_logs, settings.turn_timeout)
+        self.data = Data(self.db, self.runner, self.integrations, self.tokens, self.app_logs, settings.turn_timeout)
         self.engine.serve(
             GatewayHost(
                 self.apps,
@@ -104,7 +124,7 @@ class Gateway:
         await self.apps.sweep()
         await self.user_files.sweep()
         await asyncio.to_thread(self.uploads.sweep)
-        await self.turns.recover()
+        await self.turns.recover(self.prompts.hold)
         self.retention.tidy()
         self.is_ready = True
 

@@ -49,7 +49,8 @@ class ChannelSpec(msgspec.Struct, omit_defaults=True, frozen=True):
 class IntegrationSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     """An integration that the app may ask its user for. ``mode`` is ``oauth`` or ``form``.
 
-    ``client_id`` and ``client_secret`` are names of secrets, never values.
+    ``client_id`` and ``client_secret`` are names of secrets, never values. A provider that the gateway does not know
+    comes with its endpoints; ``issuer`` is how it names itself in answers (RFC 9207).
     """
 
     type: str
@@ -58,6 +59,10 @@ class IntegrationSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     client_secret: str = ""
     scopes: list[str] = []
     fields: list[str] = []
+    authorize_url: str = ""
+    token_url: str = ""
+    revoke_url: str = ""
+    issuer: str = ""
 
 
 class DataSpec(msgspec.Struct, omit_defaults=True, frozen=True):

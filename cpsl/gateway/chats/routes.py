@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from litestar import Response, Router, delete, get, post
+from litestar import Response, Router, delete, get, patch, post
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from cpsl.errors import AppError, AuthError, InvalidRequest, NotFound
 from cpsl.gateway import asking
+from cpsl.gateway.chats.exporting import exported
 from cpsl.gateway.chats.log import TurnLog
 from cpsl.gateway.chats.turns import shown
+from cpsl.gateway.files.pictures import picture_headers
 from cpsl.gateway.files.service import content_type_of
 from cpsl.gateway.files.transfer import download, received
 from cpsl.gateway.http import sse
@@ -26,6 +28,7 @@ from cpsl.wire.turns import (
     PromptState,
     ReplyText,
     Session,
+    SessionChange,
     SessionList,
     Turn,
 )
@@ -66,15 +69,31 @@ async def list_sessions(
     request: GatewayRequest,
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     after: str | None = None,
+    q: str = "",
 ) -> SessionList:
-    """Your conversations with an app, newest first."""
-    return await request.gateway.sessions.list(*await asking.of_app(request, app), limit, after)
+    """Your conversations with an app, pinned ones first, then the newest; with ``q`` those that have all its words."""
+    return await request.gateway.sessions.list(*await asking.of_app(request, app), limit, after, q)
 
 
 @get("/app/{app:str}/sessions/{session_id:str}", opt=VISITORS)
 async def get_session(app: str, session_id: str, request: GatewayRequest) -> Session:
     """One conversation with its messages."""
     return await request.gateway.sessions.get(*await asking.of_app(request, app), session_id)
+
+
+@patch("/app/{app:str}/sessions/{session_id:str}", opt=VISITORS)
+async def change_session(app: str, session_id: str, data: SessionChange, request: GatewayRequest) -> Session:
+    """Give a conversation another title, pin it, or unpin it."""
+    return await request.gateway.sessions.change(*await asking.of_app(request, app), session_id, data)
+
+
+@get("/app/{app:str}/sessions/{session_id:str}/export", opt=VISITORS)
+async def export_session(
+    app: str, session_id: str, request: GatewayRequest, format: Literal["markdown", "json"] = "markdown"
+) -> Response[bytes]:
+    """A whole conversation as a file to keep."""
+    session = await request.gateway.sessions.export(*await asking.of_app(request, app), session_id)
+    return exported(session, format)
 
 
 @delete("/app/{app:str}/sessions/{session_id:str}", opt=VISITORS)
@@ -117,7 +136,7 @@ async def get_file(app: str, file_id: str, request: GatewayRequest) -> Stream:
     """A file that the app shows to you, or that you gave to it."""
     _, user = await asking.of_app(request, app)
     stored, descriptor = await request.gateway.user_files.open(user.id, file_id)
-    return download(descriptor, stored.size, stored.name)
+    return download(descriptor, stored.size, stored.name, headers=picture_headers(descriptor))
 
 
 @get("/turns/{request_id:str}", opt=VISITORS)
@@ -200,6 +219,8 @@ router = Router(
         stream_by_query,
         list_sessions,
         get_session,
+        change_session,
+        export_session,
         delete_session,
         get_data,
         upload_file,

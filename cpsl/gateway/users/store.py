@@ -8,7 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from cpsl.gateway.db.schema import app_users, browser_sessions
+from cpsl.wire.frames import AppUser
 from cpsl.wire.ids import new_id
+
+_UNKNOWN = ("visitor", "anonymous")  # kinds of users who did not say who they are
 
 
 def app_user(connection: Connection, app_id: str, kind: str, subject: str, email: str | None) -> str:
@@ -30,6 +33,16 @@ def app_user(connection: Connection, app_id: str, kind: str, subject: str, email
     }
     connection.execute(app_users.insert().values(row))
     return user_id
+
+
+def by_id(connection: Connection, app_user_id: str) -> Row[Any]:
+    return connection.execute(select(app_users).where(app_users.c.id == app_user_id)).one()
+
+
+def user_of(connection: Connection, app_user_id: str) -> AppUser:
+    """A user as apps see them, by id."""
+    row = by_id(connection, app_user_id)
+    return AppUser(row.id, row.email, authenticated=row.kind not in _UNKNOWN)
 
 
 def signed_in(connection: Connection, app_id: str, token_hash: bytes) -> Row[Any] | None:
