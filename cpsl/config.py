@@ -88,6 +88,7 @@ _ROWS = (
     Setting("allow_http", _flag, False, "Send tokens over plain http to hosts other than this machine."),
     Setting("timeout", _seconds, 60.0, "Seconds that the gateway may take to answer a request."),
     Setting("completion_timeout", _seconds, 0.3, "Seconds that a shell may wait for the names that it completes."),
+    Setting("update_check", _flag, False, "Look for a newer version once a day, and say so on a terminal."),
     Setting("max_retries", _count, 3, "How often a request that may be repeated is repeated."),
 )
 
@@ -95,14 +96,16 @@ SETTINGS: dict[str, Setting] = {row.name: row for row in _ROWS}
 """The settings table: the reader, ``--help``, the documentation and the tests share it."""
 
 VARIABLES = {
-    "CAPSULE_TOKEN_FILE": "File with the token to use, before any other; only its owner may read it.",
-    "CAPSULE_TOKEN": "Token to use, before that of any profile.",
+    "CAPSULE_TOKEN": "Token to use, before that of a file or a profile.",
+    "CAPSULE_TOKEN_FILE": "File with the token to use, before that of any profile; only its owner may read it.",
     "CAPSULE_GATEWAY_URL": "Gateway to use, before that of the profile.",
     "CAPSULE_PROFILE": "Profile to use, before the active one.",
     "CAPSULE_CONFIG_DIR": "Where config.toml and the token file are.",
     "CAPSULE_STATE_DIR": "Where histories are.",
     "CAPSULE_OUTPUT": "For whom to print: human, agent or json.",
     "CAPSULE_NO_INPUT": "1: never ask.",
+    "CAPSULE_NO_TRUNCATE": "1: rows of a table stay whole lines on a terminal that is too narrow for them.",
+    "CAPSULE_NO_UPDATE_CHECK": "1: never look for a newer version, whatever the setting update_check says.",
     "CAPSULE_DEBUG": "1: show the traceback behind an error.",
     "NO_COLOR": "Anything: no colour.",
 }

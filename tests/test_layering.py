@@ -16,7 +16,7 @@ ALLOWED = {
     "cpsl.private_files": {"cpsl.errors"},
     "cpsl.config": {"cpsl.errors", "cpsl.private_files"},
     "cpsl.auth": {"cpsl.errors", "cpsl.wire", "cpsl.private_files", "cpsl.config"},
-    "cpsl.client": {"cpsl.errors", "cpsl.wire", "cpsl.config", "cpsl.auth"},
+    "cpsl.client": {"cpsl.errors", "cpsl.wire", "cpsl.bundle", "cpsl.config", "cpsl.auth"},
     "cpsl.app": {"cpsl.errors", "cpsl.wire"},
     "cpsl.runtime": {"cpsl.errors", "cpsl.wire", "cpsl.app"},
     "cpsl.testing": {"cpsl.errors", "cpsl.wire", "cpsl.client", "cpsl.app", "cpsl.runtime"},

@@ -7,6 +7,7 @@ from builtins import list as _list
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from cpsl.client import calls, flows, streams, transfers
 from cpsl.client.bodies import Progress
@@ -15,6 +16,9 @@ from cpsl.client.operations import Call, Readable, T
 from cpsl.client.timeouts import Timeout
 from cpsl.client.types import StreamChunk
 from cpsl.wire import accounts, apps, resources, turns
+
+if TYPE_CHECKING:
+    from cpsl.client.deploying import DeployPlan
 
 Content = bytes | Iterable[bytes] | Readable
 """A body: whole, in pieces, or a binary file. All but the first are read as they are sent,
@@ -194,7 +198,39 @@ class Apps(_Noun):
 
 
 class Deploys(_Noun):
-    """Making a new version of an app."""
+    """Making a new version of an app. ``client.deploy`` does all of it; here are its parts."""
+
+    def plan(self, entry: str, *, development: apps.Development | None = None) -> DeployPlan:
+        """What ``client.deploy`` would do, without doing it. Raises as that does before anything is sent.
+
+        >>> plan = client.deploys.plan("hello/app.py:app")
+        >>> plan.spec.name, plan.files, plan.missing
+        ('hello', ['app.py'], [])
+        """
+        from cpsl.client import deploying  # when it is used: it brings what packs and unpacks
+
+        return self._driver.run(deploying.plan(self._gateway, entry, development))
+
+    def stream(
+        self,
+        entry: str,
+        *,
+        development: apps.Development | None = None,
+        progress: Progress | None = None,
+        timeout: float | Timeout | None = None,
+    ) -> Iterator[DeployPlan | apps.DeployEvent]:
+        """As ``client.deploy``, but yields what happens, as it happens.
+
+        First a DeployPlan: whoever stops there has sent nothing. Then each DeployStatus and DeployLog, at last the
+        DeployDone. ``development`` puts it live under its name for that, as ``capsule serve`` does.
+
+        >>> events = [event for event in client.deploys.stream("hello/app.py:app")]
+        >>> events[0].files, events[-1].app
+        (['app.py'], 'hello')
+        """
+        from cpsl.client import deploying  # when it is used: it brings what packs and unpacks
+
+        return self._driver.iterate(deploying.deploy(self._gateway, entry, development, progress, timeout))
 
     def check(self, spec: apps.AppSpec) -> apps.DeployCheck:
         """What the spec names that the workspace has not."""

@@ -28,6 +28,7 @@ from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.migrate import migrate
 from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.files.uploads.service import Uploads
+from cpsl.gateway.http.repeats import Repeats
 from cpsl.gateway.integrations.connecting.browsers import Browsers
 from cpsl.gateway.integrations.flows import Flows
 from cpsl.gateway.integrations.providers import Providers
@@ -48,6 +49,7 @@ class Gateway:
     def __init__(self, settings: Settings, master_key: Key, bootstrap_secret: str) -> None:
         self.settings = settings
         self.closing = Bell()
+        self.repeats = Repeats()
         self.is_ready = False
         self.db = Database(settings.database)
         self.accounts = Accounts(self.db, Vault(master_key), bootstrap_secret)

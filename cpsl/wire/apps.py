@@ -155,7 +155,7 @@ class AppList(msgspec.Struct):
 
 
 class Version(msgspec.Struct, omit_defaults=False):
-    """A version of an app that is kept. ``state``: ``live`` or ``retired``."""
+    """A version of an app that is kept. ``state``: ``live`` or ``retired``; ``deployment_id`` made it."""
 
     app: str
     version: int
@@ -163,6 +163,7 @@ class Version(msgspec.Struct, omit_defaults=False):
     entry: str
     created_at: float
     image: ImageSpec = msgspec.field(default_factory=ImageSpec)
+    deployment_id: str = ""
 
 
 class VersionList(msgspec.Struct):
@@ -209,10 +210,11 @@ class Development(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(spec, name=dev_app_name(spec.name), channels=[*built_in, *named])
 
 
-class DeployStatus(msgspec.Struct, tag="status", tag_field="type"):
-    """A line about the progress of a deploy."""
+class DeployStatus(msgspec.Struct, tag="status", tag_field="type", omit_defaults=True):
+    """A line about the progress of a deploy. The first has its ``deployment_id``: the gateway goes on alone then."""
 
     message: str
+    deployment_id: str = ""
 
 
 class DeployLog(msgspec.Struct, tag="log", tag_field="type"):

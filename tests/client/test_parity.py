@@ -76,7 +76,7 @@ HERE_ONLY = (
 """Commands about this machine and who is logged in on it: ``cpsl.config``, ``cpsl.auth`` and ``cpsl.client.login``."""
 
 CALLS = {
-    "quickstart": "deploys.create", "serve": "deploys.create", "deploy": "deploys.create", "chat": "stream",
+    "quickstart": "deploys.stream", "serve": "deploys.stream", "deploy": "deploys.stream", "chat": "stream",
     "logs": "apps.follow_logs", "open": "get_app", "wait": "apps.get", "app list": "apps.list", "app get": "apps.get",
     "app versions": "apps.versions", "app rollback": "apps.rollback", "app restart": "apps.restart",
     "app delete": "apps.delete", "secret create": "secrets.create", "secret update": "secrets.create",

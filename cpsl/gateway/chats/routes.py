@@ -110,7 +110,11 @@ async def get_data(app: str, name: str, request: GatewayRequest) -> Response[byt
     if spec is None:
         raise NotFound(f"{app} has no data handler {name[:80]!r}", code="unknown_data_handler")
     if spec.access == "authenticated" and not user.authenticated:
-        raise AuthError("this data is for signed-in users", code="authentication_required")
+        raise AuthError(
+            "this data is for signed-in users",
+            code="authentication_required",
+            hint="Send a token, or sign in: capsule login",
+        )
     content = await request.gateway.data.ask(version, user, name, dict(request.query_params))
     return Response(content, media_type="application/json")
 
@@ -165,7 +169,7 @@ async def cancel_turn(request_id: str, request: GatewayRequest) -> Turn:
 async def answer_prompt(request_id: str, prompt_id: str, data: PromptAnswer, request: GatewayRequest) -> PromptState:
     """Fill in a form, or decline a prompt."""
     await asking.of_turn(request, request_id)
-    return await request.gateway.prompts.answer(request_id, prompt_id, data)
+    return await request.once(lambda: request.gateway.prompts.answer(request_id, prompt_id, data))
 
 
 @post("/turns/{request_id:str}/prompts/{prompt_id:str}/file", status_code=200, request_max_body_size=None, opt=VISITORS)

@@ -7,8 +7,9 @@ own. What comes out has passed an allow-list besides.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import MutableMapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -100,8 +101,18 @@ def _rendered(text: str, definitions: Definitions, is_open: bool) -> str:
     return html.replace("></button>", f">{_ICON}</button>")  # all buttons are ours, and no icon passes the list
 
 
-@cache
+_of_thread = threading.local()
+
+
 def _parser() -> MarkdownIt:
+    """The parser of this thread: what finds bare links remembers where it is in a text."""
+    if not hasattr(_of_thread, "parser"):
+        _of_thread.parser = _made()
+    parser: MarkdownIt = _of_thread.parser
+    return parser
+
+
+def _made() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False, "linkify": True}).enable(["table", "strikethrough", "linkify"])
     made.validateLink = _is_allowed  # type: ignore[method-assign]  # as its documentation says
     made.core.ruler.push("dress", _dress)
