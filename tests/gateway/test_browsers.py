@@ -9,7 +9,7 @@ from cpsl.gateway.users.cookies import Signer
 from tests.support.gateway import APPS, GatewayProcess
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def app_id(gateway: GatewayProcess) -> str:
     gateway.deploy(APPS / "echo.py")
     with gateway.client() as client:

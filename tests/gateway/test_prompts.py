@@ -22,14 +22,14 @@ TUTORIAL = APPS.parent / "seeds" / "tutorial.py"
 AWS = {"access_key_id": "AKIA-visible", "secret_access_key": "canary-w9Zt3Kq7", "region": "eu-central-1"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tutorial(gateway: GatewayProcess) -> GatewayProcess:
     """The shared gateway with the example, and what its first section creates."""
     set_up(gateway)
     return gateway
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def asker(gateway: GatewayProcess) -> GatewayProcess:
     """The shared gateway with an app that asks in every way."""
     with gateway.client() as client:

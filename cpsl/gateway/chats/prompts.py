@@ -114,7 +114,7 @@ class Prompts:
         plain = self._integrations.open(connection, live.version, bytes(row.result), _context(live.id, row.id))
         result = msgspec.json.decode(plain, type=PromptResult)
         if result.credentials is not None:
-            connected = self._integrations.of_user(connection, live.version, live.user.id)
+            connected = self._integrations.of_user(connection, live.version, live.owner_id)
             result.credentials = connected.get(row.event["integration"], result.credentials)
         return result
 
@@ -149,7 +149,7 @@ class Prompts:
                 f"this prompt takes no fields; it waits for: {event.kind}", code="invalid_prompt_answer"
             )
         grant = grant_from(event.fields, answer.fields)
-        await self.connected(live.version, live.user.id, event.integration, grant, prompt_id)
+        await self.connected(live.version, live.owner_id, event.integration, grant, prompt_id)
         return PromptState(prompt_id, "answered")
 
     async def connected(
@@ -190,7 +190,7 @@ class Prompts:
             raise
 
     async def _connected(self, live: LiveTurn, question: OpenPrompt) -> PromptResult | None:
-        known = await self._tokens.get(live.version, live.user.id, question.integration, refused=question.refused)
+        known = await self._tokens.get(live.version, live.owner_id, question.integration, refused=question.refused)
         return PromptResult("answered", known) if known else None
 
     def _prompt(self, live: LiveTurn, question: OpenPrompt) -> Prompt:

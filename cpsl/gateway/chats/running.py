@@ -36,7 +36,7 @@ class LiveTurn:
     """A turn that has not ended, and what it runs in.
 
     One that waited for a person when the gateway ended has a ``hold``: its handler runs again, from the beginning, when
-    that returns.
+    that returns. It belongs to ``owner_id``: another than the user it runs for, once a visitor has signed in.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class LiveTurn:
         self.id = turn_id
         self.version = version
         self.user = user
+        self.owner_id = user.id
         self.text = text
         self.log = log
         self.attached = attached
@@ -111,7 +112,16 @@ class Runner:
 
     def of_user(self, app_user_id: str) -> list[LiveTurn]:
         """The turns of an app user that have not ended."""
-        return [live for live in self._live.values() if live.user.id == app_user_id]
+        return [live for live in self._live.values() if live.owner_id == app_user_id]
+
+    def is_busy(self, session_id: str) -> bool:
+        """Whether a turn of this session has not ended."""
+        return session_id in self._last_of_session
+
+    def move(self, visitor_id: str, app_user_id: str) -> None:
+        """A visitor has signed in: the turns that have not ended are that user's now."""
+        for live in self.of_user(visitor_id):
+            live.owner_id = app_user_id
 
     def start(self, live: LiveTurn, found: Surroundings | None) -> None:
         """Run a stored turn, after the one before it in its session; ``found`` where it was read already."""
@@ -227,7 +237,7 @@ class Runner:
     async def _surroundings(self, live: LiveTurn) -> Surroundings:
         def work(connection: Connection) -> Surroundings:
             found = surroundings(
-                connection, self._integrations, live.version, live.user.id, live.log.session_id, live.id
+                connection, self._integrations, live.version, live.owner_id, live.log.session_id, live.id
             )
             return _as_it_was(connection, live, found) if live.hold else found
 
@@ -246,7 +256,7 @@ class Runner:
         url = partial(self._apps.file_url, live.version.app)
         attachments.with_urls(found.session.history, url)
         attached = attachments.located(live.attached, url)
-        connected = await self._tokens.all_good(live.version, live.user.id, found.integrations)
+        connected = await self._tokens.all_good(live.version, live.owner_id, found.integrations)
         turn = StartTurn(live.id, found.session, live.text, connected, attached)
         live.deadline = self._alarm(live)
         try:

@@ -158,7 +158,7 @@ class Turns:
         live = LiveTurn(row.id, version, user, row.text, log, attachments.read(row.attachments))
         if log.prompts:
             live.hold = hold
-        else:
+        elif not self._runner.is_busy(row.session_id):
             await log.add_durably([], in_state(row.id, "running"))
         self._runner.start(live, None)
         return True
