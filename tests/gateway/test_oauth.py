@@ -169,6 +169,15 @@ def test_the_own_host_name_of_an_app_is_where_it_comes_back_to(browser: Browser,
     assert onward.headers["location"].startswith(f"http://connector.localhost:{port}/")
 
 
+def test_a_restart_while_somebody_is_at_the_provider(browser: Browser, gateway: GatewayProcess) -> None:
+    waiting = browser.say("connect github")
+    url = browser.leave(browser.get(GITHUB))
+    gateway.kill()
+    gateway.start()
+    assert "GitHub is connected" in browser.get(browser.agree(url)).text
+    assert browser.end_of(waiting["request_id"]).endswith("new")
+
+
 # --- tokens -------------------------------------------------------------------------------------------------------
 
 
@@ -564,12 +573,14 @@ def test_a_card_that_waits_for_nobody(browser: Browser) -> None:
 
 def test_connections_of_a_caller_of_the_api(gateway: GatewayProcess) -> None:
     token = gateway.member("caller@example.com", "default")
-    with asked(gateway, "connector", "connect box", token) as talk, gateway.http(token) as http:
+    with asked(gateway, "connector", "connect box", token) as talk:
         talk.client.turns.answer(talk.request_id, talk.prompt_id, {"user": "c", "password": "p", "region": "eu"})
         assert talk.rest() == "form of c, new"
-        [shown] = http.get("/app/connector/connections").json()["connections"]
-        assert (shown["integration"], shown["mode"]) == ("box", "form")
-        assert http.delete("/app/connector/connections/box").status_code == 204
+        [shown] = talk.client.connections.list("connector")
+        assert (shown.integration, shown.mode) == ("box", "form")
+        talk.client.connections.delete("connector", "box")
+        with pytest.raises(cpsl.NotFound):
+            talk.client.connections.delete("connector", "box")
         assert talk.client.chat("connector", "have box").text == "nothing"
 
 
