@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.gateway import GatewayProcess
+from tests.support.servers import free_port
 
 APPS = Path(__file__).parent / "apps"
 
@@ -45,8 +46,7 @@ def gateway(app: Path, **environment: str) -> Iterator[GatewayProcess]:
 @contextmanager
 def bare() -> Iterator[Bare]:
     """The reference, ``benchmarks.bare``, in a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.bare", str(port)])
     try:
         time.sleep(2)

@@ -50,3 +50,23 @@ def need(text: str, verb: str) -> Address:
     if found is None:
         raise UsageError(f"{text!r} is no path in a filesystem", hint=f"Like this: capsule fs {verb} NAME:/path")
     return found
+
+
+def of_upload(places: list[str]) -> tuple[list[str], Address]:
+    """``FILE... NAME:/PATH``, or as it was written before: ``NAME FILE [PATH]``. Raises UsageError."""
+    target = read(places[-1]) if len(places) > 1 else None
+    if target is not None:
+        return places[:-1], target
+    if len(places) not in (2, 3):
+        raise UsageError("Say what goes up, and where", hint="Like this: capsule fs upload data.csv NAME:/data.csv")
+    return [places[1]], Address(places[0], places[2] if len(places) == 3 else "/")
+
+
+def of_download(places: list[str]) -> tuple[Address, str | None]:
+    """``NAME:/PATH [FILE]``, or as it was written before: ``NAME PATH [FILE]``. Raises UsageError."""
+    remote, rest = read(places[0]), places[1:]
+    if remote is None and rest:
+        remote, rest = Address(places[0], rest[0]), rest[1:]
+    if remote is None or len(rest) > 1:
+        raise UsageError("Say what comes down, and where it goes", hint="Like this: capsule fs download NAME:/data.csv")
+    return remote, rest[0] if rest else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -52,15 +53,37 @@ def hidden(prompt: str) -> str:
     return getpass(prompt, stream=sys.stderr)
 
 
+def confirm_name(what: str, name: str, *, given: str | None, yes: bool) -> None:
+    """Return if somebody typed ``name``, or gave it as ``--confirm``: for what cannot be undone and takes much along.
+
+    Ends the command (exit 1) at any other answer. Raises UsageError for another name given, or without a terminal.
+    """
+    if given is not None and given != name:
+        raise UsageError(f"--confirm is {given!r}, and this is {name!r}", hint="Nothing was changed.")
+    if given == name or yes:
+        return
+    need_terminal("This", f"Add --confirm {name} (or --yes) to go ahead without being asked.")
+    output.say(f"{what} This cannot be undone.")
+    if _answer(f"Type {output.clean(name)} to go ahead: ") != name:
+        _leave()
+
+
+def _answer(prompt: str) -> str:
+    try:
+        return line(prompt).strip()
+    except EOFError:
+        return ""
+
+
+def _leave() -> NoReturn:
+    print("Nothing was changed.", file=sys.stderr)
+    raise typer.Exit(1)
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Return if the answer is yes. Ends the command (exit 1) at any other answer."""
     if yes:
         return
     need_terminal("This", "Add --yes to go ahead without being asked.")
-    try:
-        answer = line(f"{question} [y/N] ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
-        print("Nothing was changed.", file=sys.stderr)
-        raise typer.Exit(1)
+    if _answer(f"{question} [y/N] ").lower() not in ("y", "yes"):
+        _leave()

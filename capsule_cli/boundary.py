@@ -15,9 +15,9 @@ from capsule_cli.tree import GLOBAL_FLAGS, build
 def run(arguments: list[str]) -> int:
     """Parse and run ``arguments``; return the exit code."""
     _accept_any_text()
-    arguments = _without_global_flags(arguments)
     as_json = False
     try:
+        arguments = _without_global_flags(arguments)
         as_json = output.mode() == "json" or _asks_for_json(arguments)
         result = build().main(args=arguments, prog_name="capsule", standalone_mode=False)
     except KeyboardInterrupt:
@@ -31,7 +31,16 @@ def run(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         return _fail(error, as_json=as_json)
+    _tell_of_updates()
     return result if isinstance(result, int) else 0
+
+
+def _tell_of_updates() -> None:
+    """Only to a person at a terminal, so that nobody else waits for as much as an import."""
+    if sys.stderr.isatty():
+        from capsule_cli import updates
+
+        updates.tell()
 
 
 def _tell_of_a_closed_pipe(exit: SystemExit) -> None:
@@ -74,9 +83,16 @@ def _end_of_options(arguments: list[str]) -> int:
 def _without_global_flags(arguments: list[str]) -> list[str]:
     """The arguments without the flags that may stand anywhere; what those ask for is in the environment then."""
     end = _end_of_options(arguments)
+    _refuse_values(arguments[:end])
     for flag in GLOBAL_FLAGS.keys() & set(arguments[:end]):
         os.environ[GLOBAL_FLAGS[flag][0]] = "1"
     return [word for word in arguments[:end] if word not in GLOBAL_FLAGS] + arguments[end:]
+
+
+def _refuse_values(arguments: list[str]) -> None:
+    for flag, equals, value in (word.partition("=") for word in arguments):
+        if equals and flag in GLOBAL_FLAGS:
+            raise errors.UsageError(f"{flag} takes no value, but got {value!r}", hint=f"Write {flag}, or leave it out.")
 
 
 _PLAIN = {"✓": "*", "…": "...", "—": "-"}

@@ -17,6 +17,7 @@ from cpsl.errors import CapsuleError, ConfigError, NotLoggedIn
 
 if TYPE_CHECKING:
     from cpsl.auth import Credentials
+    from cpsl.client import Client
     from cpsl.wire.accounts import Me
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -164,13 +165,48 @@ def _gateway(credentials: Credentials) -> Iterator[Check]:
     try:
         with Client(credentials.token, credentials.gateway_url, max_retries=0, timeout=_TIMEOUT_SECONDS) as client:
             me = client.me()
+            took = (time.monotonic() - began) * 1000
+            outside = _outside(client)
     except CapsuleError as error:
         yield Check("gateway", FAIL, error.message, error.hint or "")
         return
-    took = (time.monotonic() - began) * 1000
     yield Check("gateway", OK, f"{credentials.gateway_url} knows you as {me.account.email} ({took:.0f} ms)")
     yield from _about(me)
+    yield outside
     yield _guarded("clock", lambda: _clock(credentials.gateway_url))
+
+
+def _outside(client: Client) -> Check:
+    """Whether messengers can reach the gateway: at the address that it gives to its apps, from the internet."""
+    channels = client.channels.list()
+    if not channels:
+        return Check("webhooks", OK, "no channels: nobody outside has to reach the gateway")
+    from urllib.parse import urlsplit
+
+    apps = client.apps.list()
+    place = urlsplit(str(apps[0].url) if apps else client.gateway_url)
+    url = f"{place.scheme}://{place.netloc}"
+    state, detail = seen_from_outside(url)
+    fix = f"Give it an https address that the internet reaches: {', '.join(each.name for each in channels)} needs one."
+    return Check("webhooks", state, detail, "" if state == OK else fix)
+
+
+def seen_from_outside(url: str) -> tuple[str, str]:
+    """State and detail of an address that messengers are to reach; from here, for want of a better place."""
+    import httpx
+
+    from cpsl import config
+
+    if config.is_loopback(url):
+        return WARN, f"{url} is this machine only: no messenger reaches it"
+    if not url.startswith("https://"):
+        return WARN, f"{url} is not https, which messengers ask for"
+    try:
+        answered = httpx.get(f"{url}/healthz", timeout=_TIMEOUT_SECONDS)
+    except httpx.HTTPError as error:
+        return WARN, f"{url} cannot be reached ({type(error).__name__})"
+    good = answered.status_code == 200
+    return (OK if good else WARN), f"{url} answers" + ("" if good else f" with HTTP {answered.status_code}")
 
 
 def _about(me: Me) -> Iterator[Check]:

@@ -1,143 +1,124 @@
-"""A deploy from start to end: describe, check, pack, send, follow. Used by ``deploy`` and ``quickstart``."""
+"""A deploy as people see it: what it is to do, what is sent, what happens. Used by what puts an app live."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from capsule_cli import output, progress
 from capsule_cli.connect import closing
-from capsule_cli.describe import Entry, describe
-from cpsl.errors import DeployFailed, GatewayError, NotFound
-from cpsl.wire.apps import (
-    AppSpec,
-    DeployDone,
-    DeployEvent,
-    DeployLog,
-    DeployStatus,
-    Development,
-    Missing,
-    creating,
-)
+from cpsl.errors import DeployFailed
+from cpsl.wire.apps import AppSpec, DeployDone, DeployError, DeployEvent, DeployLog, DeployStatus, Development
 
 if TYPE_CHECKING:
-    from cpsl.bundle import Bundle
     from cpsl.client import Client
+    from cpsl.client.deploying import DeployPlan
 
 
 def deploy(
     client: Client,
-    entry: Entry,
+    entry: str,
     development: Development | None = None,
     agreed: Callable[[AppSpec], None] = lambda spec: None,
+    *,
+    wait: bool = True,
 ) -> DeployDone:
     """Put the app at ``entry`` live, with ``development`` under its name for that.
 
-    Nothing is sent before all that it names is there, and ``agreed`` has let it pass: it raises what stops it.
-
-    Raises NotFound (code ``missing_resources``), EntryPointError, DeployFailed, TooLarge, and what the client raises.
+    Nothing is sent before ``agreed`` has let it pass: it raises what stops it. Without ``wait`` it is over when all is
+    sent: then version 0 and no URL, but the ``deployment_id``. Raises what ``client.deploy`` raises.
     """
-    spec = describe(entry)
-    if development is not None:
-        spec = development.spec_of(spec)
-    agreed(spec)
-    _refuse_missing(spec, client.deploys.check(spec).missing)
-    output.say(f"Deploying {spec.name} from {entry.root}{os.sep}{entry.name}")
-    return _send(client, entry, spec, development)
+    screen = _Screen(agreed)
+    deployed = client.deploys.stream(entry, development=development, progress=screen.sent)
+    try:
+        with screen.sending, closing(deployed) as events:
+            return _followed(events, screen, wait=wait)
+    except KeyboardInterrupt:
+        screen.stopped()
+        raise
+    except DeployFailed as error:
+        raise _without_repeats(error, screen.printed) from None
 
 
-def plan(client: Client, entry: Entry) -> dict[str, Any]:
+def plan(client: Client, entry: str) -> dict[str, Any]:
     """What a deploy would do, without doing it. Raises as ``deploy`` does before anything is sent."""
-    from cpsl import bundle
-
-    spec = describe(entry)
-    found = bundle.collect(entry.root)
-    bundle.check_size(found)
-    missing = client.deploys.check(spec).missing
+    made = client.deploys.plan(entry)
+    spec = made.spec
     return {
         "app": spec.name,
-        "folder": str(entry.root),
-        "entry": entry.name,
-        "files": len(found),
-        "size": found.size,
+        "folder": str(made.root),
+        "entry": made.entry,
+        "files": len(made.files),
+        "size": made.size,
         "packages": [*spec.image.python_packages, *spec.image.apt_packages],
         "secrets": list(dict.fromkeys([*spec.secrets, *spec.references])),
-        "missing": [f"{item.kind} {item.name}" for item in missing],
-        "commands": [item.command for item in missing],
+        "missing": [f"{item.kind} {item.name}" for item in made.missing],
+        "commands": [item.command for item in made.missing],
     }
 
 
-def _refuse_missing(spec: AppSpec, missing: list[Missing]) -> None:
-    if not missing:
-        return
-    names = ", ".join(f"{item.kind} {item.name}" for item in missing)
-    raise NotFound(
-        f"{spec.name} needs what is not there yet: {names}. Nothing was sent.",
-        code="missing_resources",
-        hint=creating(missing),
-    )
+def _followed(events: Iterable[DeployPlan | DeployEvent], screen: _Screen, *, wait: bool) -> DeployDone:
+    for event in events:
+        match event:
+            case DeployDone():
+                return event
+            case DeployStatus(deployment_id=id) if id and not wait:
+                return DeployDone(screen.app, 0, "", id)
+            case DeployStatus() | DeployLog():
+                screen.event(event)
+            case DeployError():
+                pass  # the client raises what it stands for
+            case made:
+                screen.plan(made)
+    raise AssertionError("a stream of events ends with its last, or raises")
 
 
-def _send(client: Client, entry: Entry, spec: AppSpec, development: Development | None) -> DeployDone:
-    from cpsl import bundle
+class _Screen:
+    """What is shown. ``sending`` closes the bar, which is there until the gateway says something."""
 
-    found = bundle.collect(entry.root)
-    bundle.check_size(found)
-    for name in found.skipped:
-        output.whisper(f"  Skipped {name}: not a regular file")
-    sent = client.deploys.create(
-        _archive(found), entry.name, app=spec.name, secrets=spec.secrets, development=development
-    )
-    with closing(sent) as events:
-        return _follow(events, spec.name)
+    def __init__(self, agreed: Callable[[AppSpec], None]) -> None:
+        self.sending = ExitStack()
+        self.printed: list[str] = []
+        self._agreed = agreed
+        self.app = ""
+        self._has_begun = False
+        self._advance: progress.Advance = lambda count: None
+        self._read = 0
 
+    def plan(self, made: DeployPlan) -> None:
+        """What it is to do; the next step says what is missing."""
+        self._agreed(made.spec)
+        if made.missing:
+            return
+        self.app = made.spec.name
+        output.say(f"Deploying {self.app} from {made.root}{os.sep}{made.entry}")
+        for name in made.skipped:
+            output.whisper(f"  Skipped {name}: not a regular file")
+        what = f"Sending {len(made.files)} file{'s'[: len(made.files) != 1]}"
+        self._advance = self.sending.enter_context(progress.bar(what, made.size))
 
-def _archive(files: Bundle) -> Iterator[bytes]:
-    """The archive in pieces; progress shows from the first to the last of them."""
-    from cpsl import bundle
+    def sent(self, count: int) -> None:
+        """So many bytes of the files are on their way."""
+        self._advance(count - self._read)
+        self._read = count
 
-    read = 0
+    def event(self, event: DeployStatus | DeployLog) -> None:
+        """What the gateway says."""
+        self.sending.close()
+        self._has_begun = True
+        if isinstance(event, DeployStatus):
+            return output.say(event.message)
+        self.printed.append(event.line.rstrip())
+        output.whisper(f"  | {self.printed[-1]}")
 
-    with progress.bar(f"Sending {len(files)} file{'s'[: len(files) != 1]}", files.size) as advance:
-
-        def so_far(count: int) -> None:
-            nonlocal read
-            advance(count - read)
-            read = count
-
-        yield from bundle.pack(files, progress=so_far)
-
-
-def _follow(events: Iterable[DeployEvent], app: str) -> DeployDone:
-    """Say what happens; the last event is the result, or the client raises what stands for it."""
-    shown: list[str] = []
-    begun = False
-    try:
-        for event in events:
-            begun = True
-            match event:
-                case DeployStatus():
-                    output.say(event.message)
-                case DeployLog():
-                    shown.append(event.line.rstrip())
-                    output.whisper(f"  | {shown[-1]}")
-                case DeployDone():
-                    return event
-    except KeyboardInterrupt:
-        output.say(
-            f"The gateway goes on with it. See what becomes of it: capsule app versions {app}"
-            if begun
-            else "Stopped before all of it was sent: what was live stays live."
-        )
-        raise
-    except DeployFailed as error:
-        raise _without_repeats(error, shown) from None
-    raise GatewayError(
-        "The gateway ended the deploy without a result",
-        code="deploy_cut",
-        hint="capsule gateway logs",
-    )
+    def stopped(self) -> None:
+        """Ctrl-C, or the like, ended the waiting for it."""
+        if self._has_begun:
+            output.say(f"The gateway goes on with it. See what becomes of it: capsule app versions {self.app}")
+        elif self.app:
+            output.say("Stopped before all of it was sent: what was live stays live.")
 
 
 def _without_repeats(error: DeployFailed, shown: list[str]) -> DeployFailed:

@@ -7,7 +7,7 @@ import os
 import threading
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BufferedRandom
 from pathlib import Path
@@ -21,6 +21,7 @@ from cpsl.errors import Conflict, GatewayError, InvalidRequest
 
 if TYPE_CHECKING:
     from cpsl.client import Client
+    from cpsl.client.hashing import Hasher
     from cpsl.wire.resources import Entry, FileInfo
 
 PAGE = 5000  # each page costs the gateway a look at the whole folder
@@ -134,16 +135,14 @@ class Saving:
     def _fetch(self, job: Job, info: FileInfo, meter: Meter) -> int:
         with _part(job.target, info.etag) as (name, file):
             have = _kept(file, info.size)
-            hasher = _hash(file)
-            meter.at(have)
             try:
-                size = self._receive(job, info, meter, file, have, hasher)
+                self._receive(job, info, meter, file, have)
             except (OSError, Conflict, GatewayError) as error:
                 if not isinstance(error, ConnectionError) and getattr(error, "status", 0) not in (502, 503, 504):
                     os.unlink(name)
                 raise
             self._put(name, job.target)
-            return size
+            return info.size
 
     def _put(self, name: str, target: Path) -> None:
         with self._lock:
@@ -152,21 +151,31 @@ class Saving:
             found = target.stat()
             self._saved.add((found.st_dev, found.st_ino))
 
-    def _receive(
-        self, job: Job, info: FileInfo, meter: Meter, file: BufferedRandom, have: int, hasher: hashlib._Hash
-    ) -> int:
-        filesystems, (name, path) = self._client.filesystems, job.remote
-        if have < info.size or have == 0:
-            for piece in filesystems.download(name, path, offset=have):
+    def _receive(self, job: Job, info: FileInfo, meter: Meter, file: BufferedRandom, have: int) -> None:
+        from cpsl.client.hashing import Hasher
+
+        with closing(Hasher()) as hasher:
+            _hash(file, hasher)
+            meter.at(have)
+            for piece in self._rest(job.remote, have, info.size):
                 file.write(piece)
-                have += len(piece)
                 hasher.update(piece)
+                have += len(piece)
                 meter.at(have)
-        file.flush()
-        told = filesystems.stat(name, path, digest=True)
-        if told.etag == info.etag and told.sha256 == hasher.hexdigest():
-            return have
-        raise _changed(job.remote) if told.etag != info.etag else _damaged(job.remote)
+            file.flush()
+            digest = hasher.hexdigest()
+        told = self._client.filesystems.stat(job.remote.name, job.remote.path, digest=True)
+        if told.etag != info.etag:
+            raise _changed(job.remote)
+        if told.sha256 != digest:
+            raise _damaged(job.remote)
+
+    def _rest(self, remote: Address, have: int, size: int) -> Iterator[bytes]:
+        """What is missing. It is asked for by its length, as the client hashes whole files, too."""
+        try:
+            yield from self._client.filesystems.download(remote.name, remote.path, offset=have, length=size - have)
+        except InvalidRequest as error:
+            raise (_changed(remote) if error.code == "invalid_range" else error) from None
 
 
 def _changed(remote: Address) -> Conflict:
@@ -210,8 +219,8 @@ def _kept(file: BufferedRandom, size: int) -> int:
     return have
 
 
-def _hash(file: BufferedRandom) -> hashlib._Hash:
+def _hash(file: BufferedRandom, hasher: Hasher) -> None:
+    """All that is there; the file is at its end then."""
     file.seek(0)
-    hasher = hashlib.file_digest(file, "sha256")
-    file.seek(0, os.SEEK_END)
-    return hasher
+    while piece := file.read(transfer.PIECE_BYTES):
+        hasher.update(piece)

@@ -15,7 +15,7 @@ from cpsl import config, private_files
 from cpsl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from capsule_cli.describe import Entry
+    from cpsl.client.projects import Entry
 
 
 class Deployed(msgspec.Struct, frozen=True):

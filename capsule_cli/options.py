@@ -12,7 +12,7 @@ from capsule_cli.errors import UsageError
 
 def _or_of_root(context: typer.Context, value: str | None) -> str | None:
     """``capsule --profile X app list`` is ``capsule app list --profile X``."""
-    return value or context.find_root().meta.get("profile")
+    return value or context.find_root().meta.get("--profile")
 
 
 def _checked_fields(context: typer.Context, value: str | None) -> str | None:
@@ -53,7 +53,12 @@ JsonOpt = Annotated[
 ]
 """None for people, ``fields.ALL`` for all fields, else their names with commas between."""
 QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Print names only, one a line.")]
+ConfirmOpt = Annotated[
+    str | None,
+    typer.Option("--confirm", metavar="NAME", help="The name again, in place of typing it.", show_default=False),
+]
 YesOpt = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+QuietDoneOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Print only what it is called, and say nothing.")]
 ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite what exists.")]
 AppArg = Annotated[str, typer.Argument(metavar="APP", help="Name or id of the app.", show_default=False)]
 NameArg = Annotated[str, typer.Argument(metavar="NAME", help="Its name.", show_default=False)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -59,7 +60,7 @@ def coloured(stream: TextIO) -> bool:
 
 def animated(stream: TextIO) -> bool:
     """Whether something may move on ``stream``: a terminal that can, with a person before it, and no CI."""
-    still = os.environ.get("TERM") == "dumb" or os.environ.get("CI") or mode() != "human"
+    still = _hushed or os.environ.get("TERM") == "dumb" or os.environ.get("CI") or mode() != "human"
     return stream.isatty() and not still
 
 
@@ -106,19 +107,41 @@ def end_with_reader() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+_hushed = False
+
+
+@contextmanager
+def hush(wanted: bool) -> Iterator[None]:
+    """While the block runs nothing is said, if that is ``wanted`` (``-q``). Warnings and errors come all the same."""
+    global _hushed
+    before, _hushed = _hushed, wanted
+    try:
+        yield
+    finally:
+        _hushed = before
+
+
 def say(message: str = "") -> None:
     """Talk: one line on stderr."""
+    if not _hushed:
+        warn(message)
+
+
+def warn(message: str) -> None:
+    """What has to be said whatever happens: one line on stderr."""
     print(clean(message), file=sys.stderr, flush=True)
 
 
 def whisper(message: str) -> None:
     """Talk that may be passed over: one dim line on stderr."""
-    print(dim(clean(message)), file=sys.stderr, flush=True)
+    if not _hushed:
+        print(dim(clean(message)), file=sys.stderr, flush=True)
 
 
 def done(message: str) -> None:
     """Say that something was done."""
-    print(f"{green('✓')} {clean(message)}", file=sys.stderr, flush=True)
+    if not _hushed:
+        print(f"{green('✓')} {clean(message)}", file=sys.stderr, flush=True)
 
 
 def is_unicode(stream: TextIO) -> bool:
@@ -131,7 +154,7 @@ def warn_of_isolation(isolation: str) -> None:
     from cpsl.wire.accounts import NO_ISOLATION
 
     if isolation == "none":
-        say(f"Warning: {NO_ISOLATION}")
+        warn(f"Warning: {NO_ISOLATION}")
 
 
 def data(text: str) -> None:
@@ -156,7 +179,8 @@ def size(count: float) -> str:
 class Output:
     """What one command prints.
 
-    With ``json`` (``fields.ALL``, or names of fields) the same things as JSON; with ``quiet`` only the first column.
+    With ``json`` (``fields.ALL``, or names of fields) the same things as JSON; with ``quiet`` only the first column, or
+    what was made.
     """
 
     def __init__(self, *, json: str | None = None, quiet: bool = False) -> None:
@@ -186,6 +210,14 @@ class Output:
             shown = [[f"{label}:", str(value)] for label, value in lines.items() if value not in ("", None)]
             print("\n".join(align(shown)), flush=True)
 
+    def made(self, message: str, found: Any, name: str, next: str = "") -> None:
+        """Something was made: as ``done``, then the ``next`` step; with ``quiet`` nothing but its name, on stdout."""
+        if self.quiet and not self.json:
+            return data(name)
+        self.done(message, found)
+        if next and not self.json:
+            whisper(f"  {next}")
+
     def done(self, message: str, found: Any) -> None:
         """Something was done: a line for people, on stderr; or the thing as JSON, on stdout."""
         if self.json:
@@ -206,10 +238,14 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     if mode() == "agent":
         return ["\t".join(_one_line(cell) for cell in line) for line in (headings, *rows)]
     lines = align([headings, *rows])
-    if not sys.stdout.isatty() or max(map(width, lines)) <= shutil.get_terminal_size().columns:
+    if not sys.stdout.isatty() or _keeps_rows() or max(map(width, lines)) <= shutil.get_terminal_size().columns:
         return lines
     blocks = [align((f"{name}:", cell) for name, cell in zip(headings, row, strict=True)) for row in rows]
     return [line for block in blocks for line in ("", *block)][1:]
+
+
+def _keeps_rows() -> bool:
+    return os.environ.get("CAPSULE_NO_TRUNCATE", "0") not in ("", "0")
 
 
 def align(lines: Iterable[Sequence[str]]) -> list[str]:

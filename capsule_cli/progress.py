@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from capsule_cli import output
+from capsule_cli import output, patience
 
 Advance = Callable[[int], None]
 """To be called with the number of bytes that were done since the last call."""
@@ -17,7 +17,7 @@ Advance = Callable[[int], None]
 def bar(what: str, total: int | None) -> Iterator[Advance]:
     """Show progress while the block runs. ``total`` in bytes, None if it is not known."""
     if output.animated(sys.stderr):
-        with _rich_bar(what, total) as advance:
+        with patience.resting(), _rich_bar(what, total) as advance:
             yield advance
     else:
         yield _plain(what, total)

@@ -35,6 +35,8 @@ class Command(NamedTuple):
     options: tuple[Option, ...]
     examples: tuple[str, ...]
     fields: tuple[str, ...]
+    aliases: tuple[str, ...]
+    """The same command in other words: ``secret ls``."""
 
     @property
     def summary(self) -> str:
@@ -68,12 +70,19 @@ def _commands() -> Iterator[Command]:
         command = tree.load(name)
         below = getattr(command, "commands", None)
         if below is None:
-            yield _read(name, entry.section, command)
+            yield _read(name, entry.section, command, _at_the_top(name))
         else:
-            yield from (_read(f"{name} {verb}", entry.section, leaf) for verb, leaf in below.items())
+            for verb, leaf in below.items():
+                aliases = tuple(f"{name} {alias}" for alias in tree.aliases(verb, below))
+                yield _read(f"{name} {verb}", entry.section, leaf, aliases)
 
 
-def _read(words: str, section: str, command: Any) -> Command:
+def _at_the_top(name: str) -> tuple[str, ...]:
+    """``login`` is ``auth login`` too."""
+    return (f"auth {name}",) if name in tree.load("auth").commands else ()
+
+
+def _read(words: str, section: str, command: Any, aliases: tuple[str, ...]) -> Command:
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     options = [param for param in command.params if param.param_type_name == "option"]
     return Command(
@@ -84,6 +93,7 @@ def _read(words: str, section: str, command: Any) -> Command:
         tuple(_option(each) for each in options),
         tuple(line.strip() for line in (command.epilog or "").splitlines()[2:]),
         fields.of(words),
+        aliases,
     )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from capsule_cli import deploying, errors, loglines, output
 from capsule_cli.connect import closing, connect
-from capsule_cli.describe import Entry
 from capsule_cli.watching import Project
 from cpsl.client import Client
 from cpsl.errors import AuthError, CapsuleError, DeployFailed, InvalidRequest, NotFound
@@ -65,12 +64,13 @@ class Report:
 class Serving:
     """One ``capsule serve``."""
 
-    def __init__(self, client: Client, entry: Entry, development: Development, report: Report) -> None:
+    def __init__(self, client: Client, entry: str, root: Path, development: Development, report: Report) -> None:
         self._client = client
         self._entry = entry
+        self._root = root
         self._development = development
         self._report = report
-        self._project = Project(entry.root)
+        self._project = Project(root)
         self.app = ""
         """The name under which it is live; empty before the first deploy that succeeded."""
 
@@ -89,7 +89,7 @@ class Serving:
             if isinstance(error, AuthError) or (is_first and not _can_be_mended(error)):
                 raise
             return self._report.failed(error, self.app)
-        self._report.live(done, self._entry.root, time.monotonic() - began)
+        self._report.live(done, self._root, time.monotonic() - began)
         if not self.app:
             self.app = done.app
             threading.Thread(target=self._follow_log, args=(profile,), daemon=True).start()

@@ -27,6 +27,12 @@ printf %s "$TOKEN" | capsule login --with-token --gateway https://capsule.exampl
 url=$(capsule deploy app.py:app)                     # the URL is all that is on stdout
 capsule chat my-app "hi" --json                      # text, session_id, request_id
 capsule chat my-app "and now?" --session SESSION_ID
+capsule wait my-app --for healthy --timeout 60       # exit code 0 reached, 6 too late, 7 failed
+id=$(capsule deploy app.py:app --no-wait -q) && capsule wait my-app --for deployment=$id
+capsule session list my-app -q                       # ids, the newest first
+capsule session show my-app SESSION_ID               # the whole conversation, as Markdown
+capsule config list --json name,value,origin         # what counts here, and where it comes from
+capsule config set timeout 120
 capsule logs my-app --level error --since 10m --json # what failed, with tracebacks
 capsule app rollback my-app                          # the version before is live again
 capsule doctor --json                                # what is wrong with this machine, and what to do
@@ -46,6 +52,8 @@ def page() -> str:
 def _entry(command: reference.Command) -> list[str]:
     options = [_option(each) for each in command.options if each.names[0] not in ("--json", "--profile")]
     lines = [f"- `{command.usage.removesuffix(' [OPTIONS]')}`: {command.summary}"]
+    if command.aliases:
+        lines.append(f"  Also: {', '.join(command.aliases)}")
     if options:
         lines.append(f"  Options: {' '.join(options)}")
     if command.fields:

@@ -93,3 +93,16 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise Conflict if something is there, unless ``force``."""
     if not force and os.path.lexists(path):
         raise Conflict(f"{path} exists already", code="file_exists", hint="Add --force to overwrite it.")
+
+
+def byte_range(range: str | None) -> tuple[int, int | None]:
+    """Offset and length (None: to the end) of ``FIRST-LAST``, which counts from 0. Raises UsageError."""
+    first, dash, last = (range or "0-").partition("-")
+    good = dash and _is_number(first) and (not last or (_is_number(last) and int(last) >= int(first)))
+    if not good:
+        raise UsageError(f"{range!r} is no range of bytes", hint="Like --range 0-999, or --range 1000- to the end.")
+    return int(first), int(last) - int(first) + 1 if last else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16

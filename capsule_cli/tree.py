@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -40,12 +40,12 @@ COMMANDS: dict[str, Entry] = {
     "wait": Entry(DAILY, "wait:cli", "Wait until an app is live, healthy or has answered."),
     "app": Entry(THINGS, "app:cli", "Apps: list, get, versions, rollback, restart, delete."),
     "secret": Entry(THINGS, "secret:cli", "Secrets that apps read: create, update, list, delete."),
-    "session": Entry(THINGS, "session:cli", "Conversations of an app: list, show, delete."),
+    "session": Entry(THINGS, "session:cli", "Conversations of an app: list, show, rename, delete."),
     "fs": Entry(THINGS, "fs:cli", "Filesystems that apps mount, and the files in them."),
     "channel": Entry(THINGS, "channel:cli", "Messenger accounts that apps answer on."),
     "login": Entry(MACHINE, "auth:login_cli", "Log in to a gateway (the local one by default)."),
     "logout": Entry(MACHINE, "auth:logout_cli", "Revoke and forget the token of a profile."),
-    "status": Entry(MACHINE, "auth:status_cli", "Who you are, at which gateway, and where the token comes from."),
+    "status": Entry(MACHINE, "status:cli", "Who you are, at which gateway, and where the token comes from."),
     "auth": Entry(MACHINE, "auth:cli", "login, logout, status; profiles; the token for scripts."),
     "config": Entry(MACHINE, "config:cli", "Settings: list, get, set, unset."),
     "doctor": Entry(MACHINE, "doctor:cli", "What works here, what does not, and what to do about it."),
@@ -84,13 +84,30 @@ ELSEWHERE = {
 }
 """Words that other tools have at the top, and what they are called here."""
 
+
+def aliases(verb: str, verbs: Collection[str]) -> list[str]:
+    """The other words for a verb of a noun that has these ``verbs``."""
+    return [
+        word
+        for word, meant in ALIASES.items()
+        if word not in verbs and next((each for each in meant if each in verbs), None) == verb
+    ]
+
+
 HELP = ("-h", "--help")
 
 GLOBAL_FLAGS = {
     "--no-input": ("CAPSULE_NO_INPUT", "Never ask; fail and name the option that answers."),
     "--no-color": ("NO_COLOR", "No colour."),
+    "--no-truncate": ("CAPSULE_NO_TRUNCATE", "Keep the rows of a table whole, however narrow the terminal is."),
 }
 """Flags that stand anywhere in a command: the environment variable that each sets, and its help."""
+
+_IN_FRONT = {
+    "--profile": ("--profile NAME", "Profile to use for this command."),
+    "--token-file": ("--token-file FILE", "Token to use for this command, before every other."),
+}
+"""Options with a value that stand before the command, as the help shows them."""
 
 _EPILOG = """\b
 Examples:
@@ -151,19 +168,20 @@ class Root(Branch):
     """The top: loads the module of a command when it is asked for."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take ``--profile NAME`` off in front of the command."""
+        """Take ``--profile NAME`` and ``--token-file FILE`` off in front of the command."""
         rest = list(args)
-        if rest and rest[0].partition("=")[0] == "--profile":
-            _, equals, value = rest.pop(0).partition("=")
+        while rest and rest[0].partition("=")[0] in _IN_FRONT:
+            option, equals, value = rest.pop(0).partition("=")
             if not equals and not rest:
-                ctx.fail("Option '--profile' requires an argument.")
-            ctx.meta["profile"] = value if equals else rest.pop(0)
+                ctx.fail(f"Option '{option}' requires an argument.")
+            ctx.meta[option] = value if equals else rest.pop(0)
+        _use_token_file(ctx)
         return super().parse_args(ctx, rest)
 
     def more_options(self) -> list[tuple[str, str]]:
         """The profile, and the flags that may stand anywhere."""
         flags = [(flag, help) for flag, (_, help) in GLOBAL_FLAGS.items()]
-        return [("--profile NAME", "Profile to use for this command."), *flags]
+        return [*_IN_FRONT.values(), *flags]
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order of the table."""
@@ -187,6 +205,18 @@ class Root(Branch):
             rows = [(name, entry.help) for name, entry in COMMANDS.items() if entry.section == section]
             with formatter.section(section):
                 formatter.write_dl(rows)
+
+
+def _use_token_file(ctx: Any) -> None:
+    """What is said on the command line goes before what lies in the environment."""
+    import os
+
+    if (file := ctx.meta.get("--token-file")) is None:
+        return
+    if "--profile" in ctx.meta:
+        ctx.fail("Of --profile and --token-file only one can be meant.")
+    os.environ.pop("CAPSULE_TOKEN", None)
+    os.environ["CAPSULE_TOKEN_FILE"] = file
 
 
 def _unknown(name: str) -> str:

@@ -1,17 +1,17 @@
 # Completion of capsule for fish. Made of the commands by `capsule completion fish`; do not edit.
 
-function __capsule_at  # whether the command so far is these words; with "+", whatever stands behind them
-    set -l found
-    set -l skip 0
+function __capsule_args  # the words that are neither options nor their values
+    set -l before
     for word in (commandline -opc)[2..-1]
-        if test $skip = 1
-            set skip 0
-        else if test "$word" = --profile
-            set skip 1
-        else if not string match -q -- '-*' $word
-            set -a found $word
+        if not string match -q -- '-*' $word; and not contains -- "$before" --attach --channel --confirm --credentials --data-dir --env-file --for --from-env --from-json --gateway --host --isolation --level --lines --port --profile --range --search --session --since --template --timeout --token-file --turn --type --until --version -a -n -s
+            echo $word
         end
+        set before $word
     end
+end
+
+function __capsule_at  # whether the command so far is these words; with "+", whatever stands behind them
+    set -l found (__capsule_args)
     if test "$argv[1]" = +
         set -e argv[1]
         test "$found[1..$(count $argv)]" = "$argv"
@@ -20,16 +20,37 @@ function __capsule_at  # whether the command so far is these words; with "+", wh
     end
 end
 
+function __capsule_place  # whether so many arguments stand behind these words; with "+", or more
+    set -l found (__capsule_args)
+    set -l more $argv[1]
+    set -l number $argv[2]
+    set -l place (math (count $found) - (count $argv) + 2)
+    test "$found[1..$(count $argv[3..-1])]" = "$argv[3..-1]"; or return 1
+    test $place -eq $number; or test $more = + -a $place -gt $number
+end
+
 function __capsule_names
     set -l profile $CAPSULE_PROFILE
-    set -l words (commandline -opc)
-    if set -l at (contains -i -- --profile $words)
-        set profile $words[(math $at + 1)]
+    set -l before
+    for word in (commandline -opc)
+        if test "$before" = --profile
+            set profile $word
+        else if string match -q -- '--profile=*' $word
+            set profile (string replace -- --profile= '' $word)
+        end
+        set before $word
     end
-    CAPSULE_PROFILE="$profile" command capsule __complete $argv[1] 2>/dev/null
+    set -l found (__capsule_args)
+    set -l app $found[2]
+    if contains -- "$found[1]" app secret session fs channel auth config gateway
+        set app $found[3]
+    end
+    set -l typed (commandline -ct | string replace -r -- '^--[^=]*=' '')
+    CAPSULE_PROFILE="$profile" command capsule __complete $argv[1] "$typed" "$app" 2>/dev/null
 end
 
 complete -c capsule -f
+complete -c capsule -n __capsule_at -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use for this command.'
 complete -c capsule -n '__capsule_at' -a quickstart -d 'Start a gateway, deploy a first app and talk to it.'
 complete -c capsule -n '__capsule_at' -a create -d 'Create a project from a template.'
 complete -c capsule -n '__capsule_at' -a serve -d 'Develop an app: live again after every save.'
@@ -40,7 +61,7 @@ complete -c capsule -n '__capsule_at' -a open -d 'Open an app in the browser.'
 complete -c capsule -n '__capsule_at' -a wait -d 'Wait until an app is live, healthy or has answered.'
 complete -c capsule -n '__capsule_at' -a app -d 'Apps: list, get, versions, rollback, restart, delete.'
 complete -c capsule -n '__capsule_at' -a secret -d 'Secrets that apps read: create, update, list, delete.'
-complete -c capsule -n '__capsule_at' -a session -d 'Conversations of an app: list, show, delete.'
+complete -c capsule -n '__capsule_at' -a session -d 'Conversations of an app: list, show, rename, delete.'
 complete -c capsule -n '__capsule_at' -a fs -d 'Filesystems that apps mount, and the files in them.'
 complete -c capsule -n '__capsule_at' -a channel -d 'Messenger accounts that apps answer on.'
 complete -c capsule -n '__capsule_at' -a login -d 'Log in to a gateway (the local one by default).'
@@ -58,17 +79,18 @@ complete -c capsule -n '__capsule_at app' -a get -d 'Show one app.'
 complete -c capsule -n '__capsule_at app' -a versions -d 'List the versions of an app that are kept. The newest is first, * marks the live one.'
 complete -c capsule -n '__capsule_at app' -a rollback -d 'Make an earlier version live again. What is live stays live until the other one has come up.'
 complete -c capsule -n '__capsule_at app' -a restart -d 'Start an app anew, with the version that is live.'
-complete -c capsule -n '__capsule_at app' -a delete -d 'Delete an app: its versions, its sessions and its logs.'
+complete -c capsule -n '__capsule_at app' -a delete -d 'Delete an app: its versions, its sessions and its logs. Asks for its name.'
 complete -c capsule -n '__capsule_at secret' -a create -d 'Store secrets: all of them, or none. Apps that name one restart with the new value, between two messages.'
 complete -c capsule -n '__capsule_at secret' -a update -d 'Give a secret that exists another value.'
 complete -c capsule -n '__capsule_at secret' -a list -d 'List secrets: names and digests, never values.'
 complete -c capsule -n '__capsule_at secret' -a delete -d 'Delete a secret. Apps that name it restart without it.'
-complete -c capsule -n '__capsule_at session' -a list -d 'List your conversations with an app, the newest first.'
+complete -c capsule -n '__capsule_at session' -a list -d 'List your conversations with an app: pinned, then newest.'
 complete -c capsule -n '__capsule_at session' -a show -d 'Print a conversation as Markdown.'
+complete -c capsule -n '__capsule_at session' -a rename -d 'Give a conversation another title.'
 complete -c capsule -n '__capsule_at session' -a delete -d 'Delete a conversation with all its messages.'
 complete -c capsule -n '__capsule_at fs' -a create -d 'Create a filesystem.'
 complete -c capsule -n '__capsule_at fs' -a list -d 'List filesystems.'
-complete -c capsule -n '__capsule_at fs' -a delete -d 'Delete a filesystem with all files in it.'
+complete -c capsule -n '__capsule_at fs' -a delete -d 'Delete a filesystem with all files in it. Asks for its name.'
 complete -c capsule -n '__capsule_at fs' -a show -d 'Show a filesystem.'
 complete -c capsule -n '__capsule_at fs' -a ls -d 'List the files in a folder; without NAME, the filesystems.'
 complete -c capsule -n '__capsule_at fs' -a upload -d 'Upload files and folders.'
@@ -97,8 +119,10 @@ complete -c capsule -n '__capsule_at gateway' -a status -d 'Say whether the gate
 complete -c capsule -n '__capsule_at gateway' -a logs -d 'Show what the gateway itself wrote. (What apps wrote: capsule logs APP.)'
 complete -c capsule -n '__capsule_at + quickstart' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + quickstart' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + create' -l template -r -d 'Which template: default or integrations.'
+complete -c capsule -n '__capsule_at + create' -l template -r -a 'default integrations' -d 'Which template.'
 complete -c capsule -n '__capsule_at + create' -l force -d 'Overwrite what exists.'
+complete -c capsule -n '__capsule_at + create' -l quiet -d 'Print only what it is called, and say nothing.'
+complete -c capsule -n '__capsule_at + create' -s q -d 'Print only what it is called, and say nothing.'
 complete -c capsule -n '__capsule_at + create' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + create' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + serve' -l channel -r -a '(__capsule_names channels)' -d 'Answer on this channel too; repeat it.'
@@ -106,17 +130,21 @@ complete -c capsule -n '__capsule_at + serve' -l force-channel -d 'Also on a cha
 complete -c capsule -n '__capsule_at + serve' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + serve' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + serve' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + serve' -F
+complete -c capsule -n '__capsule_place = 0 serve' -F
 complete -c capsule -n '__capsule_at + deploy' -l dry-run -d 'Say what would be done, and send nothing.'
+complete -c capsule -n '__capsule_at + deploy' -l wait -d 'Wait until it is live, or only until all is sent.'
+complete -c capsule -n '__capsule_at + deploy' -l no-wait -d 'Wait until it is live, or only until all is sent.'
 complete -c capsule -n '__capsule_at + deploy' -l yes -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + deploy' -s y -d 'Do not ask for confirmation.'
+complete -c capsule -n '__capsule_at + deploy' -l quiet -d 'Print only what it is called, and say nothing.'
+complete -c capsule -n '__capsule_at + deploy' -s q -d 'Print only what it is called, and say nothing.'
 complete -c capsule -n '__capsule_at + deploy' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + deploy' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + deploy' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + deploy' -F
+complete -c capsule -n '__capsule_place = 0 deploy' -F
 complete -c capsule -n '__capsule_at + chat' -l continue -d 'Go on with the last session.'
 complete -c capsule -n '__capsule_at + chat' -s c -d 'Go on with the last session.'
-complete -c capsule -n '__capsule_at + chat' -l session -r -d 'Go on with this session.'
+complete -c capsule -n '__capsule_at + chat' -l session -r -a '(__capsule_names sessions)' -d 'Go on with this session.'
 complete -c capsule -n '__capsule_at + chat' -l new -d 'Begin a new session (this is what happens anyway).'
 complete -c capsule -n '__capsule_at + chat' -l attach -r -F -d 'Send a file along; may be repeated.'
 complete -c capsule -n '__capsule_at + chat' -s a -r -F -d 'Send a file along; may be repeated.'
@@ -131,7 +159,7 @@ complete -c capsule -n '__capsule_at + chat' -l timeout -r -d 'Wait no longer fo
 complete -c capsule -n '__capsule_at + chat' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + chat' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + chat' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + chat' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 chat' -a '(__capsule_names apps)'
 complete -c capsule -n '__capsule_at + logs' -l follow -d 'Go on with new lines, until Ctrl-C.'
 complete -c capsule -n '__capsule_at + logs' -s f -d 'Go on with new lines, until Ctrl-C.'
 complete -c capsule -n '__capsule_at + logs' -l lines -r -d 'How many to begin with, at most 10000 (100; all, with --since).'
@@ -142,27 +170,27 @@ complete -c capsule -n '__capsule_at + logs' -l search -r -d 'Only with this tex
 complete -c capsule -n '__capsule_at + logs' -l timestamps -d 'Show when each came.'
 complete -c capsule -n '__capsule_at + logs' -l no-timestamps -d 'Show when each came.'
 complete -c capsule -n '__capsule_at + logs' -l utc -d 'Show times in UTC.'
-complete -c capsule -n '__capsule_at + logs' -l session -r -d 'Only of this conversation.'
+complete -c capsule -n '__capsule_at + logs' -l session -r -a '(__capsule_names sessions)' -d 'Only of this conversation.'
 complete -c capsule -n '__capsule_at + logs' -l turn -r -d 'Only of this turn.'
-complete -c capsule -n '__capsule_at + logs' -l version -r -d 'Only of this version, like v3.'
-complete -c capsule -n '__capsule_at + logs' -l level -r -d 'Only from this level on.'
-complete -c capsule -n '__capsule_at + logs' -l stream -r -d 'Only what came this way.'
+complete -c capsule -n '__capsule_at + logs' -l version -r -a '(__capsule_names versions)' -d 'Only of this version, like v3.'
+complete -c capsule -n '__capsule_at + logs' -l level -r -a 'debug info warning error critical' -d 'Only from this level on.'
+complete -c capsule -n '__capsule_at + logs' -l stream -r -a 'stdout stderr system' -d 'Only what came this way.'
 complete -c capsule -n '__capsule_at + logs' -l build -d 'Show how the image was built instead.'
 complete -c capsule -n '__capsule_at + logs' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + logs' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + logs' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + logs' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 logs' -a '(__capsule_names apps)'
 complete -c capsule -n '__capsule_at + open' -l print -d 'Print the address; open nothing.'
 complete -c capsule -n '__capsule_at + open' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + open' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + open' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + open' -a '(__capsule_names apps)'
-complete -c capsule -n '__capsule_at + wait' -l for -r -d 'What to wait for.'
+complete -c capsule -n '__capsule_place = 0 open' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_at + wait' -l for -r -a '(__capsule_names goals)' -d 'What to wait for.'
 complete -c capsule -n '__capsule_at + wait' -l timeout -r -d 'How long at most.'
 complete -c capsule -n '__capsule_at + wait' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + wait' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + wait' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + wait' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 wait' -a '(__capsule_names apps)'
 complete -c capsule -n '__capsule_at + app list' -l quiet -d 'Print names only, one a line.'
 complete -c capsule -n '__capsule_at + app list' -s q -d 'Print names only, one a line.'
 complete -c capsule -n '__capsule_at + app list' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
@@ -171,25 +199,27 @@ complete -c capsule -n '__capsule_at + app list' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + app get' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + app get' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + app get' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + app get' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 app get' -a '(__capsule_names apps)'
 complete -c capsule -n '__capsule_at + app versions' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + app versions' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + app versions' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + app versions' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 app versions' -a '(__capsule_names apps)'
 complete -c capsule -n '__capsule_at + app rollback' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + app rollback' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + app rollback' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + app rollback' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 app rollback' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 1 app rollback' -a '(__capsule_names versions)'
 complete -c capsule -n '__capsule_at + app restart' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + app restart' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + app restart' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + app restart' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 app restart' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_at + app delete' -l confirm -r -d 'The name again, in place of typing it.'
 complete -c capsule -n '__capsule_at + app delete' -l yes -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + app delete' -s y -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + app delete' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + app delete' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + app delete' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + app delete' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 app delete' -a '(__capsule_names apps)'
 complete -c capsule -n '__capsule_at + secret create' -l env-file -r -F -d 'All of a .env file; - is stdin.'
 complete -c capsule -n '__capsule_at + secret create' -l from-env -r -d 'The variable of that name; may be repeated.'
 complete -c capsule -n '__capsule_at + secret create' -l from-json -r -F -d 'An object of names and values; - is stdin.'
@@ -197,6 +227,8 @@ complete -c capsule -n '__capsule_at + secret create' -l raw -d 'Keep the newlin
 complete -c capsule -n '__capsule_at + secret create' -l allow-empty -d 'Store an empty value too.'
 complete -c capsule -n '__capsule_at + secret create' -l force -d 'Overwrite what exists.'
 complete -c capsule -n '__capsule_at + secret create' -l stage -d 'Restart nothing: it counts for what is deployed from now on.'
+complete -c capsule -n '__capsule_at + secret create' -l quiet -d 'Print only what it is called, and say nothing.'
+complete -c capsule -n '__capsule_at + secret create' -s q -d 'Print only what it is called, and say nothing.'
 complete -c capsule -n '__capsule_at + secret create' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + secret create' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + secret create' -l help -d 'Show the help.'
@@ -215,25 +247,36 @@ complete -c capsule -n '__capsule_at + secret delete' -l stage -d 'Restart nothi
 complete -c capsule -n '__capsule_at + secret delete' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + secret delete' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + secret delete' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + secret delete' -a '(__capsule_names secrets)'
+complete -c capsule -n '__capsule_place = 0 secret delete' -a '(__capsule_names secrets)'
 complete -c capsule -n '__capsule_at + session list' -l lines -r -d 'How many at most.'
 complete -c capsule -n '__capsule_at + session list' -s n -r -d 'How many at most.'
+complete -c capsule -n '__capsule_at + session list' -l search -r -d 'Only those that have all words.'
+complete -c capsule -n '__capsule_at + session list' -s s -r -d 'Only those that have all words.'
 complete -c capsule -n '__capsule_at + session list' -l quiet -d 'Print names only, one a line.'
 complete -c capsule -n '__capsule_at + session list' -s q -d 'Print names only, one a line.'
 complete -c capsule -n '__capsule_at + session list' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + session list' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + session list' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + session list' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 session list' -a '(__capsule_names apps)'
 complete -c capsule -n '__capsule_at + session show' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + session show' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + session show' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + session show' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 session show' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 1 session show' -a '(__capsule_names sessions)'
+complete -c capsule -n '__capsule_at + session rename' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
+complete -c capsule -n '__capsule_at + session rename' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
+complete -c capsule -n '__capsule_at + session rename' -l help -d 'Show the help.'
+complete -c capsule -n '__capsule_place = 0 session rename' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 1 session rename' -a '(__capsule_names sessions)'
 complete -c capsule -n '__capsule_at + session delete' -l yes -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + session delete' -s y -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + session delete' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + session delete' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + session delete' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + session delete' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 0 session delete' -a '(__capsule_names apps)'
+complete -c capsule -n '__capsule_place = 1 session delete' -a '(__capsule_names sessions)'
+complete -c capsule -n '__capsule_at + fs create' -l quiet -d 'Print only what it is called, and say nothing.'
+complete -c capsule -n '__capsule_at + fs create' -s q -d 'Print only what it is called, and say nothing.'
 complete -c capsule -n '__capsule_at + fs create' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs create' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs create' -l help -d 'Show the help.'
@@ -242,22 +285,23 @@ complete -c capsule -n '__capsule_at + fs list' -s q -d 'Print names only, one a
 complete -c capsule -n '__capsule_at + fs list' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs list' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs list' -l help -d 'Show the help.'
+complete -c capsule -n '__capsule_at + fs delete' -l confirm -r -d 'The name again, in place of typing it.'
 complete -c capsule -n '__capsule_at + fs delete' -l yes -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + fs delete' -s y -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + fs delete' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs delete' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs delete' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + fs delete' -a '(__capsule_names filesystems)'
+complete -c capsule -n '__capsule_place = 0 fs delete' -a '(__capsule_names filesystems)'
 complete -c capsule -n '__capsule_at + fs show' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs show' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs show' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + fs show' -a '(__capsule_names filesystems)'
+complete -c capsule -n '__capsule_place = 0 fs show' -a '(__capsule_names filesystems)'
 complete -c capsule -n '__capsule_at + fs ls' -l quiet -d 'Print names only, one a line.'
 complete -c capsule -n '__capsule_at + fs ls' -s q -d 'Print names only, one a line.'
 complete -c capsule -n '__capsule_at + fs ls' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs ls' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs ls' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + fs ls' -a '(__capsule_names filesystems)'
+complete -c capsule -n '__capsule_place = 0 fs ls' -a '(__capsule_names places)'
 complete -c capsule -n '__capsule_at + fs upload' -l recursive -d 'Folders with all that is in them.'
 complete -c capsule -n '__capsule_at + fs upload' -s r -d 'Folders with all that is in them.'
 complete -c capsule -n '__capsule_at + fs upload' -l force -d 'Overwrite what exists.'
@@ -265,7 +309,8 @@ complete -c capsule -n '__capsule_at + fs upload' -l skip-existing -d 'Leave wha
 complete -c capsule -n '__capsule_at + fs upload' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs upload' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs upload' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + fs upload' -F
+complete -c capsule -n '__capsule_place = 0 fs upload' -F
+complete -c capsule -n '__capsule_place + 1 fs upload' -F -a '(__capsule_names places)'
 complete -c capsule -n '__capsule_at + fs download' -l recursive -d 'Folders with all that is in them.'
 complete -c capsule -n '__capsule_at + fs download' -s r -d 'Folders with all that is in them.'
 complete -c capsule -n '__capsule_at + fs download' -l force -d 'Overwrite what exists.'
@@ -273,20 +318,21 @@ complete -c capsule -n '__capsule_at + fs download' -l skip-existing -d 'Leave w
 complete -c capsule -n '__capsule_at + fs download' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs download' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs download' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + fs download' -a '(__capsule_names filesystems)'
+complete -c capsule -n '__capsule_place = 0 fs download' -a '(__capsule_names places)'
+complete -c capsule -n '__capsule_place + 1 fs download' -F
 complete -c capsule -n '__capsule_at + fs cat' -l range -r -d 'Only these bytes, counted from 0.'
 complete -c capsule -n '__capsule_at + fs cat' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs cat' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + fs cat' -a '(__capsule_names filesystems)'
+complete -c capsule -n '__capsule_place = 0 fs cat' -a '(__capsule_names places)'
 complete -c capsule -n '__capsule_at + fs mkdir' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs mkdir' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs mkdir' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + fs mkdir' -a '(__capsule_names filesystems)'
+complete -c capsule -n '__capsule_place = 0 fs mkdir' -a '(__capsule_names places)'
 complete -c capsule -n '__capsule_at + fs mv' -l force -d 'Overwrite what exists.'
 complete -c capsule -n '__capsule_at + fs mv' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs mv' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs mv' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + fs mv' -a '(__capsule_names filesystems)'
+complete -c capsule -n '__capsule_place = 0 fs mv' -a '(__capsule_names places)'
 complete -c capsule -n '__capsule_at + fs rm' -l recursive -d 'Folders with all that is in them.'
 complete -c capsule -n '__capsule_at + fs rm' -s r -d 'Folders with all that is in them.'
 complete -c capsule -n '__capsule_at + fs rm' -l yes -d 'Do not ask for confirmation.'
@@ -294,10 +340,12 @@ complete -c capsule -n '__capsule_at + fs rm' -s y -d 'Do not ask for confirmati
 complete -c capsule -n '__capsule_at + fs rm' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + fs rm' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + fs rm' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + fs rm' -a '(__capsule_names filesystems)'
-complete -c capsule -n '__capsule_at + channel create' -l type -r -d 'Which messenger.'
+complete -c capsule -n '__capsule_place = 0 fs rm' -a '(__capsule_names places)'
+complete -c capsule -n '__capsule_at + channel create' -l type -r -a 'telegram slack whatsapp' -d 'Which messenger.'
 complete -c capsule -n '__capsule_at + channel create' -l credentials -r -d 'A credential; repeat it. On a terminal, those left out are asked for, hidden.'
 complete -c capsule -n '__capsule_at + channel create' -s c -r -d 'A credential; repeat it. On a terminal, those left out are asked for, hidden.'
+complete -c capsule -n '__capsule_at + channel create' -l quiet -d 'Print only what it is called, and say nothing.'
+complete -c capsule -n '__capsule_at + channel create' -s q -d 'Print only what it is called, and say nothing.'
 complete -c capsule -n '__capsule_at + channel create' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + channel create' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + channel create' -l help -d 'Show the help.'
@@ -309,14 +357,14 @@ complete -c capsule -n '__capsule_at + channel list' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + channel info' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + channel info' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + channel info' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + channel info' -a '(__capsule_names channels)'
+complete -c capsule -n '__capsule_place = 0 channel info' -a '(__capsule_names channels)'
 complete -c capsule -n '__capsule_at + channel delete' -l force -d 'Also if an app uses it.'
 complete -c capsule -n '__capsule_at + channel delete' -l yes -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + channel delete' -s y -d 'Do not ask for confirmation.'
 complete -c capsule -n '__capsule_at + channel delete' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + channel delete' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + channel delete' -l help -d 'Show the help.'
-complete -c capsule -n '__capsule_at + channel delete' -a '(__capsule_names channels)'
+complete -c capsule -n '__capsule_place = 0 channel delete' -a '(__capsule_names channels)'
 complete -c capsule -n '__capsule_at + login' -l gateway -r -d 'Another gateway than the one on this machine.'
 complete -c capsule -n '__capsule_at + login' -l with-token -d 'Read a token from stdin.'
 complete -c capsule -n '__capsule_at + login' -l token-file -r -F -d 'Read a token from a file.'
@@ -340,6 +388,7 @@ complete -c capsule -n '__capsule_at + auth list' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + auth switch' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + auth switch' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + auth switch' -l help -d 'Show the help.'
+complete -c capsule -n '__capsule_place = 0 auth switch' -a '(__capsule_names profiles)'
 complete -c capsule -n '__capsule_at + auth login' -l gateway -r -d 'Another gateway than the one on this machine.'
 complete -c capsule -n '__capsule_at + auth login' -l with-token -d 'Read a token from stdin.'
 complete -c capsule -n '__capsule_at + auth login' -l token-file -r -F -d 'Read a token from a file.'
@@ -361,12 +410,15 @@ complete -c capsule -n '__capsule_at + config list' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + config get' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + config get' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + config get' -l help -d 'Show the help.'
+complete -c capsule -n '__capsule_place = 0 config get' -a 'gateway_host gateway_port data_dir database_url providers_file provider_timeout turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries'
 complete -c capsule -n '__capsule_at + config set' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + config set' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + config set' -l help -d 'Show the help.'
+complete -c capsule -n '__capsule_place = 0 config set' -a 'gateway_host gateway_port data_dir database_url providers_file provider_timeout turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries'
 complete -c capsule -n '__capsule_at + config unset' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + config unset' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + config unset' -l help -d 'Show the help.'
+complete -c capsule -n '__capsule_place = 0 config unset' -a 'gateway_host gateway_port data_dir database_url providers_file provider_timeout turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries'
 complete -c capsule -n '__capsule_at + doctor' -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use, instead of the active one.'
 complete -c capsule -n '__capsule_at + doctor' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + doctor' -l help -d 'Show the help.'
@@ -374,7 +426,7 @@ complete -c capsule -n '__capsule_at + gateway start' -l foreground -d 'Stay her
 complete -c capsule -n '__capsule_at + gateway start' -l host -r -d 'Address to listen on (127.0.0.1).'
 complete -c capsule -n '__capsule_at + gateway start' -l port -r -d 'Port to listen on (1980).'
 complete -c capsule -n '__capsule_at + gateway start' -l data-dir -r -F -d 'Where the gateway keeps its data (CAPSULE_DATA_DIR).'
-complete -c capsule -n '__capsule_at + gateway start' -l isolation -r -d 'How apps are kept apart; \'none\' trusts them with this machine.'
+complete -c capsule -n '__capsule_at + gateway start' -l isolation -r -a 'namespaces none' -d 'How apps are kept apart; \'none\' trusts them with this machine.'
 complete -c capsule -n '__capsule_at + gateway start' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + gateway start' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + gateway stop' -l data-dir -r -F -d 'Where the gateway keeps its data (CAPSULE_DATA_DIR).'
@@ -392,6 +444,7 @@ complete -c capsule -n '__capsule_at + gateway logs' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + completion' -l install -d 'Put it where the shell looks for it.'
 complete -c capsule -n '__capsule_at + completion' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + completion' -l help -d 'Show the help.'
+complete -c capsule -n '__capsule_place = 0 completion' -a 'bash zsh fish'
 complete -c capsule -n '__capsule_at + skill' -l json -d 'Print JSON, all of it or these fields (name,state); errors too, on stderr.'
 complete -c capsule -n '__capsule_at + skill' -l help -d 'Show the help.'
 complete -c capsule -n '__capsule_at + help' -l help -d 'Show the help.'

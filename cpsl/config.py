@@ -79,6 +79,8 @@ _ROWS = (
     Setting("gateway_port", _port, 1980, "Port that the gateway listens on."),
     Setting("data_dir", str, "", "Where the gateway keeps its data; the platform's own place, if empty."),
     Setting("database_url", str, "", "PostgreSQL URL of the gateway's store; a file in the data directory, if empty."),
+    Setting("providers_file", str, "", "TOML file with other OAuth endpoints, as docs/integrations.md shows."),
+    Setting("provider_timeout", _seconds, 10.0, "Seconds that an OAuth provider may take to answer."),
     Setting("turn_timeout", _seconds, 900.0, "Seconds that an app may take to answer one message."),
     Setting("keep_versions", _count, 10, "How many versions of an app the gateway keeps, besides the live one."),
     Setting("keyring", _keyring_mode, "auto", "Keep tokens in the system's keyring: auto, on or off."),
@@ -86,6 +88,7 @@ _ROWS = (
     Setting("allow_http", _flag, False, "Send tokens over plain http to hosts other than this machine."),
     Setting("timeout", _seconds, 60.0, "Seconds that the gateway may take to answer a request."),
     Setting("completion_timeout", _seconds, 0.3, "Seconds that a shell may wait for the names that it completes."),
+    Setting("update_check", _flag, False, "Look for a newer version once a day, and say so on a terminal."),
     Setting("max_retries", _count, 3, "How often a request that may be repeated is repeated."),
 )
 
@@ -93,14 +96,16 @@ SETTINGS: dict[str, Setting] = {row.name: row for row in _ROWS}
 """The settings table: the reader, ``--help``, the documentation and the tests share it."""
 
 VARIABLES = {
-    "CAPSULE_TOKEN_FILE": "File with the token to use, before any other; only its owner may read it.",
-    "CAPSULE_TOKEN": "Token to use, before that of any profile.",
+    "CAPSULE_TOKEN": "Token to use, before that of a file or a profile.",
+    "CAPSULE_TOKEN_FILE": "File with the token to use, before that of any profile; only its owner may read it.",
     "CAPSULE_GATEWAY_URL": "Gateway to use, before that of the profile.",
     "CAPSULE_PROFILE": "Profile to use, before the active one.",
     "CAPSULE_CONFIG_DIR": "Where config.toml and the token file are.",
     "CAPSULE_STATE_DIR": "Where histories are.",
     "CAPSULE_OUTPUT": "For whom to print: human, agent or json.",
     "CAPSULE_NO_INPUT": "1: never ask.",
+    "CAPSULE_NO_TRUNCATE": "1: rows of a table stay whole lines on a terminal that is too narrow for them.",
+    "CAPSULE_NO_UPDATE_CHECK": "1: never look for a newer version, whatever the setting update_check says.",
     "CAPSULE_DEBUG": "1: show the traceback behind an error.",
     "NO_COLOR": "Anything: no colour.",
 }

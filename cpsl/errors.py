@@ -17,7 +17,8 @@ CapsuleError                        base; also a RuntimeError, as the published 
 │   └── TurnCancelled               someone cancelled the turn
 ├── the gateway
 │   ├── GatewayError                it failed to serve a good request              5xx
-│   │   └── StorageFull             no space left to store it                      507
+│   │   ├── StorageFull             no space left to store it                      507
+│   │   └── ProviderFailed          the service behind an integration did          502
 │   └── RateLimited                 too many requests; see ``retry_after``         429
 ├── the network
 │   └── ConnectionFailed            no gateway there (also a ConnectionError)
@@ -196,6 +197,13 @@ class StorageFull(GatewayError):
 
     default_code = "storage_full"
     default_status = 507
+
+
+class ProviderFailed(GatewayError):
+    """The service behind an integration did not answer, or not as OAuth 2.0 says."""
+
+    default_code = "provider_failed"
+    default_status = 502
 
 
 class RateLimited(CapsuleError):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from capsule_cli import reference
+from capsule_cli import kept, reference
 from capsule_cli.completion import bash, fish, zsh
 from capsule_cli.errors import MEANINGS, exit_code
 from cpsl import config, errors
@@ -69,6 +69,8 @@ def _command(command: reference.Command) -> str:
         (f"`{', '.join(each.names)}{f' {each.value}' if each.value else ''}`", each.help) for each in command.options
     ]
     parts = [f"### capsule {command.words}\n", command.help, "", f"```\n{command.usage}\n```", ""]
+    if command.aliases:
+        parts += [f"Also: {', '.join(f'`capsule {each}`' for each in command.aliases)}.", ""]
     if takes:
         parts += [_table(("", ""), takes), ""]
     if command.fields:
@@ -82,7 +84,7 @@ def _command(command: reference.Command) -> str:
 
 
 def settings() -> str:
-    """The settings table, and the other environment variables."""
+    """The settings table, the other environment variables, the order of tokens, and the files that are kept."""
     rows = [
         (row.name, row.env, f"`{row.default}`" if row.default != "" else "", row.help)
         for row in config.SETTINGS.values()
@@ -99,6 +101,15 @@ def settings() -> str:
             ),
             "\n## Environment variables that are no settings\n",
             _table(("variable", ""), variables),
+            "\n## Which token\n",
+            "First wins: the argument (`Client(token=…)`, `capsule --token-file FILE …`), `CAPSULE_TOKEN`,",
+            "`CAPSULE_TOKEN_FILE`, the token of the profile. A profile that is asked for by name (`--profile`) goes",
+            "before the environment. `capsule status` says which it was.",
+            "\n## Files\n",
+            "What Capsule keeps, all of it for its owner only. `capsule doctor` says where the folders are; they are",
+            "`CAPSULE_CONFIG_DIR`, `CAPSULE_STATE_DIR` and `CAPSULE_DATA_DIR`, or else the platform's own places.",
+            "Beside a file there may be an empty `.NAME.lock`.\n",
+            _table(("folder", "file", ""), [(each.folder, f"`{each.name}`", each.help) for each in kept.FILES]),
             "",
         ]
     )

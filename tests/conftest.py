@@ -30,10 +30,16 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def real_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One gateway for all tests that leave it as they found it."""
     with running_gateway(tmp_path_factory.mktemp("gateway")) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def gateway(real_gateway: GatewayProcess) -> GatewayProcess:
+    """The same; the client's tests mean another one by this name."""
+    return real_gateway
 
 
 @pytest.fixture

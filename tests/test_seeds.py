@@ -18,7 +18,7 @@ SCRIPTS = [ROOT / "tests/seeds/worked_example.py", ROOT / "tests/seeds/smoke_tes
 DOCUMENTS = sorted((ROOT.parent / "shared" / "seeds").glob("*.txt"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def support_ops(gateway: GatewayProcess) -> GatewayProcess:
     """The shared gateway with the app that the documents talk to."""
     gateway.deploy(ROOT / "examples/support-ops/app.py")

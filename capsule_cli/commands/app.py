@@ -9,7 +9,7 @@ import typer
 
 from capsule_cli import ask, output
 from capsule_cli.connect import connect
-from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, QuietOpt, YesOpt, version_number
+from capsule_cli.options import AppArg, ConfirmOpt, JsonOpt, ProfileOpt, QuietOpt, YesOpt, version_number
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
 
@@ -108,12 +108,14 @@ def restart(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = None) -> No
     Output(json=json).done(f"{done.app} v{done.version} restarts", done)
 
 
-@cli.command(epilog=examples("capsule app delete hello", "capsule app delete hello --yes"))
-def delete(app: AppArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
-    """Delete an app: its versions, its sessions and its logs."""
+@cli.command(epilog=examples("capsule app delete hello", "capsule app delete hello --confirm hello"))
+def delete(
+    app: AppArg, confirm: ConfirmOpt = None, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = None
+) -> None:
+    """Delete an app: its versions, its sessions and its logs. Asks for its name."""
     with connect(profile) as client:
         name = _fact(client.apps.get(app), "name")
-        ask.confirm(f"Delete app {name} with all its sessions? This cannot be undone.", yes=yes)
+        ask.confirm_name(f"This deletes the app {name} with all its sessions.", name, given=confirm, yes=yes)
         client.apps.delete(app)
     Output(json=json).done(f"App {name} deleted", {"name": name, "deleted": True})
 

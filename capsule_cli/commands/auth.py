@@ -1,31 +1,31 @@
-"""``capsule login``, ``logout``, ``status`` and ``capsule auth``: the conversation around the silent login flows."""
+"""``capsule login``, ``logout`` and ``capsule auth``: the conversation around the silent login flows."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from capsule_cli import ask, daemon, output
+from capsule_cli import ask, daemon, output, profiles
 from capsule_cli.commands.open import open_in_browser
-from capsule_cli.errors import UsageError, exit_code, facts
+from capsule_cli.commands.status import EXAMPLES as STATUS_EXAMPLES
+from capsule_cli.commands.status import status
+from capsule_cli.errors import UsageError
 from capsule_cli.options import JsonOpt, ProfileOpt, QuietOpt
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun, verb
-from cpsl.errors import AuthError, CapsuleError, NotLoggedIn
+from cpsl.errors import CapsuleError, NotLoggedIn
 
 if TYPE_CHECKING:
-    from cpsl.auth import Credentials
     from cpsl.client.login import Login
     from cpsl.config import Profile
-    from cpsl.wire.accounts import DeviceCode, Me
+    from cpsl.wire.accounts import DeviceCode
 
 cli = noun("login, logout, status; profiles; the token for scripts.")
-login_cli, logout_cli, status_cli = verb(), verb(), verb()
+login_cli, logout_cli = verb(), verb()
 
 GatewayOpt = Annotated[
     str | None,
@@ -52,7 +52,7 @@ def login(
 
     The one on this machine is started if need be; for another, a code is confirmed in the browser.
     """
-    before = _profiles()
+    before = profiles.known()
     if token_file is not None:
         made = _login_with(_from_file(token_file), gateway, profile)
     elif with_token:
@@ -75,36 +75,14 @@ def logout(
     from cpsl.client import login as flows
 
     if everywhere:
-        if not (profiles := _profiles()):
+        if not (known := profiles.known()):
             raise NotLoggedIn("You are not logged in", hint="There is nothing to log out of.")
-        answers = [flows.logout(name) for name in profiles]
+        answers = [flows.logout(name) for name in known]
         return Output(json=json).done("Logged out everywhere", {"logged_out": True, "revoked": all(answers)})
     revoked = flows.logout(profile or os.environ.get("CAPSULE_PROFILE") or None)
     Output(json=json).done("Logged out", {"logged_out": True, "revoked": revoked})
     if not revoked and not json:
         output.whisper("  The gateway did not revoke the token: it is away, or knows it no more.")
-
-
-def status(profile: ProfileOpt = None, json: JsonOpt = None) -> None:
-    """Show who you are, and at which gateway.
-
-    Also where the token comes from, and whether it is valid.
-
-    Exit code 4 when not logged in; with --json always 0.
-    """
-    from cpsl import auth
-
-    found = _status(profile)
-    if json:
-        return output.print_json(found.as_json(), json)
-    if found.credentials:
-        Output().item(found, found.lines())
-    if found.hidden and not found.error:
-        output.say(f"Note: {auth.from_environment()} is set, and goes before the login as profile {found.hidden}.")
-    if found.me:
-        output.warn_of_isolation(found.me.isolation)
-    if found.error:
-        raise found.error
 
 
 @cli.command(epilog=examples('curl -H "Authorization: Bearer $(capsule auth token)" …'))
@@ -121,8 +99,8 @@ def list_(quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = N
 
     With gateway, account, and where the token is.
     """
-    known = list(_profiles().values())
-    active = profile or _active()
+    known = list(profiles.known().values())
+    active = profile or profiles.active()
     rows = [_row(each, active) for each in known]
     Output(json=json, quiet=quiet).rows(
         rows,
@@ -163,9 +141,10 @@ _LOGIN_EXAMPLES = examples(
 for _group, _command, _epilog in (
     (login_cli, login, _LOGIN_EXAMPLES),
     (logout_cli, logout, examples("capsule logout", "capsule logout --profile work", "capsule logout --all")),
-    (status_cli, status, examples("capsule status", "capsule status --json")),
+    (None, status, STATUS_EXAMPLES),
 ):
-    _group.command(epilog=_epilog)(_command)
+    if _group is not None:
+        _group.command(epilog=_epilog)(_command)
     cli.command(epilog=_epilog)(_command)
 
 
@@ -215,22 +194,10 @@ def _from_file(path: Path) -> str:
     return content.decode(errors="replace").strip()
 
 
-def _profiles() -> Mapping[str, Profile]:
-    from cpsl import config
-
-    return config.load().profiles
-
-
-def _active() -> str:
-    from cpsl import config
-
-    return os.environ.get("CAPSULE_PROFILE") or config.load().active or config.DEFAULT_PROFILE
-
-
 def _other() -> str:
     """The profile that is meant when none is named: the other one of two, or the one that is chosen now."""
-    known = sorted(_profiles())
-    others = [name for name in known if name != _active()]
+    known = sorted(profiles.known())
+    others = [name for name in known if name != profiles.active()]
     if len(others) == 1:
         return others[0]
     if not others:
@@ -308,85 +275,3 @@ def _tell(made: Login, *, json: str | None) -> None:
 
     if hiding := auth.from_environment():
         output.say(f"Note: {hiding} is set in this shell, and goes before this login until you unset it.")
-
-
-class Status:
-    """What is known about the login: the credentials if any, who they are if they work, else why they do not.
-
-    ``hidden``: the profile whose login does not count, because a token in the environment goes before it.
-    """
-
-    def __init__(
-        self,
-        credentials: Credentials | None,
-        me: Me | None,
-        error: CapsuleError | None,
-        hidden: str | None = None,
-    ) -> None:
-        self.credentials = credentials
-        self.me = me
-        self.error = error
-        self.hidden = hidden
-
-    def as_json(self) -> dict[str, Any]:
-        """The object that ``capsule status --json`` prints."""
-        valid = None if self.me is None and not isinstance(self.error, AuthError) else self.me is not None
-        told: dict[str, Any] = {
-            "logged_in": self.credentials is not None,
-            "valid": valid if self.credentials else False,
-        }
-        if self.credentials:
-            told |= {
-                "gateway_url": self.credentials.gateway_url,
-                "profile": self.credentials.profile,
-                "token_source": self.credentials.source,
-                "hidden_profile": self.hidden,
-            }
-        if self.me:
-            told |= {
-                "account": self.me.account.email,
-                "role": self.me.account.role,
-                "workspace": self.me.workspace,
-                "gateway_version": self.me.gateway_version,
-                "isolation": self.me.isolation,
-                "expires_at": self.me.token.expires_at,
-            }
-        if self.error:
-            told |= facts(self.error) | {"exit_code": exit_code(self.error)}
-        return told
-
-    def lines(self) -> dict[str, Any]:
-        """The same for people."""
-        assert self.credentials
-        me = self.me
-        expires = me.token.expires_at if me else None
-        validity = {True: "yes", False: "no", None: "unknown"}[self.as_json()["valid"]]
-        return {
-            "Account": me.account.email if me else "",
-            "Workspace": me.workspace if me else "",
-            "Gateway": f"{self.credentials.gateway_url}{f' (version {me.gateway_version})' if me else ''}",
-            "Profile": self.credentials.profile,
-            "Token from": self.credentials.source,
-            "Valid": validity + (f", until {output.when(expires)}" if expires else ""),
-        }
-
-
-def _status(profile: str | None) -> Status:
-    from cpsl import auth
-    from cpsl.client import Client
-
-    try:
-        credentials = auth.resolve(profile=profile)
-    except NotLoggedIn as error:
-        return Status(None, None, error)
-    hidden = None if credentials.profile else _active() if _active() in _profiles() else None
-    try:
-        with Client(
-            token=credentials.token,
-            gateway_url=credentials.gateway_url,
-            max_retries=0,
-            timeout=10.0,
-        ) as client:
-            return Status(credentials, client.me(), None, hidden)
-    except CapsuleError as error:
-        return Status(credentials, None, error, hidden)

@@ -9,7 +9,7 @@ import typer
 from capsule_cli import ask, output
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
-from capsule_cli.options import JsonOpt, NameArg, ProfileOpt, QuietOpt, YesOpt
+from capsule_cli.options import JsonOpt, NameArg, ProfileOpt, QuietDoneOpt, QuietOpt, YesOpt
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
 
@@ -41,6 +41,7 @@ def create(
     name: NameArg,
     type: TypeOpt,
     credentials: CredentialsOpt = [],  # noqa: B006  (typer reads the default, nobody changes it)
+    quiet: QuietDoneOpt = False,
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
@@ -48,10 +49,8 @@ def create(
     values = _complete(_known_type(type), _given(credentials))
     with connect(profile) as client:
         channel = client.channels.create(name, type.lower(), values)
-    if json:
-        return output.print_json(channel, json)
-    output.done(f"Channel {channel.name} created")
-    output.whisper(f"  Use it in an app: channels=[cpsl.Channel({channel.name!r})]")
+    use = f"Use it in an app: channels=[cpsl.Channel({channel.name!r})]"
+    Output(json=json, quiet=quiet).made(f"Channel {channel.name} created", channel, channel.name, use)
 
 
 @cli.command("list", epilog=examples("capsule channel list", "capsule channel list --json"))

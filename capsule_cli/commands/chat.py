@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,11 +39,18 @@ class _Way:
     stream: bool
     attachments: list[Path]
     timeout: float | None
+    screens: list[Screen] = field(default_factory=list)
 
     def screen(self) -> Screen:
         from capsule_cli.talk.screen import Screen
 
-        return Screen(silent=self.json is not None, markdown=self.markdown, stream=self.stream)
+        self.screens[:] = [Screen(silent=self.json is not None, markdown=self.markdown, stream=self.stream)]
+        return self.screens[0]
+
+    def waits(self, what: str | None) -> None:
+        """Only what is shown of a turn can tell that its connection is lost."""
+        for screen in self.screens:
+            screen.waiting(what)
 
 
 @cli.command(
@@ -97,7 +104,7 @@ def chat(
         raise UsageError("--turn joins what was said already", hint=f"capsule chat {app} --turn {turn}")
     way = _Way(app, json, markdown, stream, _files(attach or []), timeout)
     message = _message(text, stdin=stdin) if turn is None else None
-    with connect(profile) as client:
+    with connect(profile, way.waits) as client:
         sessions = Sessions(client, profile, app)
         if turn is not None:
             return _once(client, way, lambda one: one.join(turn), keep=sessions.remember)

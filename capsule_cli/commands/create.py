@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from capsule_cli import output, project
-from capsule_cli.options import ForceOpt, JsonOpt
+from capsule_cli.options import ForceOpt, JsonOpt, QuietDoneOpt
 from capsule_cli.tree import examples, verb
 
 cli = verb()
@@ -20,10 +20,9 @@ def create(
         str,
         typer.Argument(metavar="NAME", help="Folder to create; names the app.", show_default=False),
     ],
-    template: Annotated[
-        str, typer.Option(metavar="TEMPLATE", help="Which template: default or integrations.")
-    ] = project.DEFAULT,
+    template: Annotated[str, typer.Option(metavar="|".join(project.names()), help="Which template.")] = project.DEFAULT,
     force: ForceOpt = False,
+    quiet: QuietDoneOpt = False,
     json: JsonOpt = None,
 ) -> None:
     """Create a project. Prints the folder."""
@@ -32,6 +31,7 @@ def create(
     app = project.app_name(target)
     if json:
         return output.print_json({"path": str(target), "app": app, "template": template, "files": written}, json)
-    output.done(f"Created {app} from template {template}: {', '.join(written)}")
-    output.whisper(f"  Next: cd {target} && capsule deploy app.py:app && capsule chat {app}")
+    with output.hush(quiet):
+        output.done(f"Created {app} from template {template}: {', '.join(written)}")
+        output.whisper(f"  Next: cd {target} && capsule deploy app.py:app && capsule chat {app}")
     output.data(str(target))

@@ -13,7 +13,7 @@ from capsule_cli import addresses, ask, downloading, output, transfer, uploading
 from capsule_cli.addresses import Address
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
-from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietOpt, YesOpt
+from capsule_cli.options import ConfirmOpt, ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietDoneOpt, QuietOpt, YesOpt
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
 
@@ -29,14 +29,12 @@ cli = noun("Filesystems that apps mount, and the files in them.")
 
 
 @cli.command(epilog=examples("capsule fs create reports"))
-def create(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
+def create(name: NameArg, quiet: QuietDoneOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """Create a filesystem."""
     with connect(profile) as client:
         made = client.filesystems.create(name)
-    if json:
-        return output.print_json(made, json)
-    output.done(f"Filesystem {made.name} created")
-    output.whisper(f'  Mount it in an app: filesystems={{"/data": cpsl.FileSystem({made.name!r})}}')
+    mount = f'Mount it in an app: filesystems={{"/data": cpsl.FileSystem({made.name!r})}}'
+    Output(json=json, quiet=quiet).made(f"Filesystem {made.name} created", made, made.name, mount)
 
 
 @cli.command("list", epilog=examples("capsule fs list", "capsule fs list --json"))
@@ -55,11 +53,13 @@ def list_(quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = N
     )
 
 
-@cli.command(epilog=examples("capsule fs delete reports", "capsule fs delete reports --yes"))
-def delete(name: NameArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
-    """Delete a filesystem with all files in it."""
+@cli.command(epilog=examples("capsule fs delete reports", "capsule fs delete reports --confirm reports"))
+def delete(
+    name: NameArg, confirm: ConfirmOpt = None, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = None
+) -> None:
+    """Delete a filesystem with all files in it. Asks for its name."""
     with connect(profile) as client:
-        ask.confirm(f"Delete filesystem {name} with all its files? This cannot be undone.", yes=yes)
+        ask.confirm_name(f"This deletes the filesystem {name} with all its files.", name, given=confirm, yes=yes)
         client.filesystems.delete(name)
     Output(json=json).done(f"Filesystem {name} deleted", {"name": name, "deleted": True})
 
@@ -135,7 +135,7 @@ def upload(
     Run it again after an interruption: it goes on where it stopped. What is there already with the same content is not
     sent again. With a slash at its end PATH is a folder to upload into.
     """
-    locals_, target = _upload_places(places)
+    locals_, target = addresses.of_upload(places)
     if "-" in locals_:
         return _upload_stdin(locals_, target, force, profile, json)
     wanted = uploading.plan(locals_, target, recursive=recursive)
@@ -146,16 +146,6 @@ def upload(
         return Output(json=json).done(f"Stored {target.name}:{stored.path} ({output.size(stored.size)})", stored)
     told = f"Stored {len(report.stored)} files in {target.name}" + _already(report.same)
     Output(json=json).done(told, {"stored": report.stored, "unchanged": report.same, "skipped": wanted.skipped})
-
-
-def _upload_places(places: list[str]) -> tuple[list[str], Address]:
-    """``FILE... NAME:/PATH``, or as it was written before: ``NAME FILE [PATH]``."""
-    target = addresses.read(places[-1]) if len(places) > 1 else None
-    if target is not None:
-        return places[:-1], target
-    if len(places) not in (2, 3):
-        raise UsageError("Say what goes up, and where", hint="Like this: capsule fs upload data.csv NAME:/data.csv")
-    return [places[1]], Address(places[0], places[2] if len(places) == 3 else "/")
 
 
 def _upload_stdin(locals_: list[str], target: Address, force: bool, profile: str | None, json: str | None) -> None:
@@ -196,7 +186,7 @@ def download(
 
     Run it again after an interruption: it goes on where it stopped. A file appears under its name when it is complete.
     """
-    remote, local = _download_places(places)
+    remote, local = addresses.of_download(places)
     if local == "-" and json:
         raise UsageError("--json and '-' both want stdout", hint="Leave out one of them.")
     if local == "-":
@@ -213,16 +203,6 @@ def download(
         )
     told = f"Saved {len(report.saved)} files in {target}" + _already(report.same)
     Output(json=json).done(told, {"saved": report.saved, "unchanged": report.same, "size": report.size})
-
-
-def _download_places(places: list[str]) -> tuple[Address, str | None]:
-    """``NAME:/PATH [FILE]``, or as it was written before: ``NAME PATH [FILE]``."""
-    remote, rest = addresses.read(places[0]), places[1:]
-    if remote is None and rest:
-        remote, rest = Address(places[0], rest[0]), rest[1:]
-    if remote is None or len(rest) > 1:
-        raise UsageError("Say what comes down, and where it goes", hint="Like this: capsule fs download NAME:/data.csv")
-    return remote, rest[0] if rest else None
 
 
 def _download_plan(client: Client, remote: Address, target: Path, *, recursive: bool) -> list[downloading.Job]:
@@ -255,21 +235,9 @@ def cat(
 ) -> None:
     """Print a file, as it is."""
     remote = addresses.need(place, "cat")
-    offset, length = _bytes(range)
+    offset, length = transfer.byte_range(range)
     with connect(profile) as client:
         transfer.to_stdout(client.filesystems.download(remote.name, remote.path, offset, length))
-
-
-def _bytes(range: str | None) -> tuple[int, int | None]:
-    first, dash, last = (range or "0-").partition("-")
-    good = dash and _is_number(first) and (not last or (_is_number(last) and int(last) >= int(first)))
-    if not good:
-        raise UsageError(f"{range!r} is no range of bytes", hint="Like --range 0-999, or --range 1000- to the end.")
-    return int(first), int(last) - int(first) + 1 if last else None
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 @cli.command(epilog=examples("capsule fs mkdir reports:/2026/november"))

@@ -9,7 +9,6 @@ import typer
 
 from capsule_cli import daemon, deploying, output, project
 from capsule_cli.connect import connect
-from capsule_cli.describe import split
 from capsule_cli.errors import UsageError
 from capsule_cli.options import JsonOpt
 from capsule_cli.tree import examples, verb
@@ -35,7 +34,7 @@ def quickstart(
     profile = _profile_here(running.url)
     target = _project(Path(name).expanduser())
     with connect(profile) as client:
-        done = deploying.deploy(client, split(f"{target / 'app.py'}:app"))
+        done = deploying.deploy(client, f"{target / 'app.py'}:app")
         output.done(f"{done.app} v{done.version} is live at {done.url}")
         answer = _talk(client, done, json=json)
     if json:

@@ -9,7 +9,7 @@ import typer
 
 from capsule_cli import output
 from capsule_cli.connect import connect
-from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietOpt
+from capsule_cli.options import ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietDoneOpt, QuietOpt
 from capsule_cli.output import Output
 from capsule_cli.secret_values import Sources, gathered
 from capsule_cli.tree import examples, noun
@@ -65,6 +65,7 @@ def create(
     allow_empty: EmptyOpt = False,
     force: ForceOpt = False,
     stage: StageOpt = False,
+    quiet: QuietDoneOpt = False,
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
@@ -76,6 +77,8 @@ def create(
     with connect(profile) as client:
         values = gathered(sources)
         stored = client.secrets.create(values, overwrite=force, stage=stage, allow_empty=allow_empty)
+    if quiet and not json:
+        return output.data("\n".join(secret.name for secret in stored.secrets))
     _tell(stored, values, stage=stage, json=json)
 
 

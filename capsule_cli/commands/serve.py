@@ -12,7 +12,6 @@ import typer
 
 from capsule_cli import output
 from capsule_cli.connect import connect
-from capsule_cli.describe import split
 from capsule_cli.options import JsonOpt, ProfileOpt
 from capsule_cli.tree import examples, verb
 
@@ -44,6 +43,7 @@ def serve(
     The channels that the code names stay with the deployed app. With --json: one object a line.
     """
     from capsule_cli.serving import Report, Serving
+    from cpsl.client.projects import split
     from cpsl.wire.apps import Development
     from cpsl.wire.names import check_resource_name
 
@@ -53,7 +53,7 @@ def serve(
     report = Report(json=json)
     output.end_with_reader()
     with connect(profile) as client, _ended_by_signals():
-        serving = Serving(client, place, Development(channel, force_channel), report)
+        serving = Serving(client, entry, place.root, Development(channel, force_channel), report)
         try:
             serving.run(profile)
         finally:

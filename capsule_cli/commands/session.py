@@ -15,7 +15,7 @@ from capsule_cli.tree import examples, noun
 if TYPE_CHECKING:
     from cpsl.wire.turns import Session
 
-cli = noun("Conversations of an app: list, show, delete.")
+cli = noun("Conversations of an app: list, show, rename, delete.")
 
 IdArg = Annotated[str, typer.Argument(metavar="ID", help="Id of the conversation.", show_default=False)]
 
@@ -24,13 +24,16 @@ IdArg = Annotated[str, typer.Argument(metavar="ID", help="Id of the conversation
 def list_(
     app: AppArg,
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", help="How many at most.", min=1, max=1000)] = 50,
+    search: Annotated[
+        str, typer.Option("--search", "-s", metavar="WORDS", help="Only those that have all words.")
+    ] = "",
     quiet: QuietOpt = False,
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
-    """List your conversations with an app, the newest first."""
+    """List your conversations with an app: pinned, then newest."""
     with connect(profile) as client:
-        found = client.sessions.list(app, lines).sessions
+        found = client.sessions.list(app, lines, search=search).sessions
     Output(json=json, quiet=quiet).rows(
         found,
         {
@@ -51,6 +54,20 @@ def show(app: AppArg, id: IdArg, profile: ProfileOpt = None, json: JsonOpt = Non
     if json:
         return output.print_json(found, json)
     output.data("\n\n".join(_paragraphs(found)))
+
+
+@cli.command(epilog=examples('capsule session rename hello ses_01k9 "Plans for May"'))
+def rename(
+    app: AppArg,
+    id: IdArg,
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What it is to be called.", show_default=False)],
+    profile: ProfileOpt = None,
+    json: JsonOpt = None,
+) -> None:
+    """Give a conversation another title."""
+    with connect(profile) as client:
+        found = client.sessions.update(app, id, title=title)
+    Output(json=json).done(f"Conversation {id} is called {found.title} now", {"id": id, "title": found.title})
 
 
 @cli.command(epilog=examples("capsule session delete hello ses_01k9 --yes"))

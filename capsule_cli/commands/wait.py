@@ -40,13 +40,14 @@ class Seen(NamedTuple):
         "capsule wait hello --for healthy --timeout 60",
         "capsule wait hello --for v3",
         "capsule wait hello --for turn=turn_01k9",
+        "capsule wait hello --for deployment=ver_01k9",
     )
 )
 def wait(
     app: AppArg,
     wanted: Annotated[
         str,
-        typer.Option("--for", metavar="live|healthy|vN|turn=ID", help="What to wait for."),
+        typer.Option("--for", metavar="live|healthy|vN|turn=ID|deployment=ID", help="What to wait for."),
     ] = "healthy",
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long at most.", min=0)] = 60.0,
     profile: ProfileOpt = None,
@@ -80,12 +81,14 @@ def _look(wanted: str) -> Callable[[Client, str], Seen]:
     what, _, which = wanted.partition("=")
     if what == "turn" and which:
         return lambda client, app: _turn(client, which)
+    if what == "deployment" and which:
+        return lambda client, app: _deployment(client, app, which)
     if _is_version(wanted) or (what == "version" and which):
         number = version_number(which or wanted)
         return lambda client, app: _version(client, app, number)
     if wanted in ("live", "healthy"):
         return lambda client, app: _app(client, app, healthy=wanted == "healthy")
-    raise UsageError(f"--for does not understand {wanted!r}", hint="Like live, healthy, v3 or turn=ID")
+    raise UsageError(f"--for does not understand {wanted!r}", hint="Like live, healthy, v3, turn=ID or deployment=ID")
 
 
 def _is_version(wanted: str) -> bool:
@@ -105,6 +108,15 @@ def _app(client: Client, app: str, *, healthy: bool) -> Seen:
 def _version(client: Client, app: str, number: int) -> Seen:
     seen = _app(client, app, healthy=False)
     return Seen(seen.detail == f"v{number} is live", seen.detail)
+
+
+def _deployment(client: Client, app: str, id: str) -> Seen:
+    """A deploy that failed leaves no version, so only the time tells that."""
+    try:
+        found = next((each for each in client.apps.versions(app) if each.deployment_id == id), None)
+    except NotFound:
+        found = None
+    return Seen(True, f"v{found.version} came up") if found else Seen(False, "it has not come up")
 
 
 def _turn(client: Client, id: str) -> Seen:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from capsule_cli.completion.rows import FILES, Row
+from capsule_cli.completion.rows import CHOICE, FILES, Row
 
 
 def case(row: Row, options: list[str], files: str) -> list[str]:
-    """The lines of a command: values of its options, its options (offered by the lines ``options``), its argument.
+    """The lines of a command: values of its options, its options (offered by the lines ``options``), its arguments.
 
     ``files`` is the function that offers files.
     """
@@ -19,10 +19,21 @@ def case(row: Row, options: list[str], files: str) -> list[str]:
         lines.append(f"                {names}) {offered}return ;;")
     lines += ["            esac", "            if [[ $cur == -* ]]; then"]
     lines += [f"                {line}" for line in options]
-    if row.argument:
-        lines.append(f"            else {_offer(row.argument, files)}")
+    if any(row.arguments):
+        lines += ["            else case $place in", *_places(row, files), "                esac"]
     return [*lines, "            fi ;;"]
 
 
-def _offer(kind: str, files: str) -> str:
-    return files if kind == FILES else f"_capsule_names {kind}"
+def _places(row: Row, files: str) -> list[str]:
+    last = len(row.arguments) - 1
+    return [
+        f"                {'*' if row.repeated and number == last else number}) {_offer(kind, files)} ;;"
+        for number, kind in enumerate(row.arguments)
+        if kind
+    ]
+
+
+def _offer(kinds: str, files: str) -> str:
+    if kinds.startswith(CHOICE):
+        return f'_capsule_words "{kinds.removeprefix(CHOICE)}"'
+    return "; ".join(files if kind == FILES else f"_capsule_names {kind}" for kind in kinds.split("+"))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from capsule_cli.completion.rows import FILES, Row, rows, top, verbs
+from capsule_cli.completion.rows import CHOICE, FILES, Row, rows, top, valued, verbs
 
 _HEAD = """# Completion of capsule for fish. Made of the commands by `capsule completion fish`; do not edit.
 
-function __capsule_at  # whether the command so far is these words; with "+", whatever stands behind them
-    set -l found
-    set -l skip 0
+function __capsule_args  # the words that are neither options nor their values
+    set -l before
     for word in (commandline -opc)[2..-1]
-        if test $skip = 1
-            set skip 0
-        else if test "$word" = --profile
-            set skip 1
-        else if not string match -q -- '-*' $word
-            set -a found $word
+        if not string match -q -- '-*' $word; and not contains -- "$before" VALUED
+            echo $word
         end
+        set before $word
     end
+end
+
+function __capsule_at  # whether the command so far is these words; with "+", whatever stands behind them
+    set -l found (__capsule_args)
     if test "$argv[1]" = +
         set -e argv[1]
         test "$found[1..$(count $argv)]" = "$argv"
@@ -26,16 +26,37 @@ function __capsule_at  # whether the command so far is these words; with "+", wh
     end
 end
 
+function __capsule_place  # whether so many arguments stand behind these words; with "+", or more
+    set -l found (__capsule_args)
+    set -l more $argv[1]
+    set -l number $argv[2]
+    set -l place (math (count $found) - (count $argv) + 2)
+    test "$found[1..$(count $argv[3..-1])]" = "$argv[3..-1]"; or return 1
+    test $place -eq $number; or test $more = + -a $place -gt $number
+end
+
 function __capsule_names
     set -l profile $CAPSULE_PROFILE
-    set -l words (commandline -opc)
-    if set -l at (contains -i -- --profile $words)
-        set profile $words[(math $at + 1)]
+    set -l before
+    for word in (commandline -opc)
+        if test "$before" = --profile
+            set profile $word
+        else if string match -q -- '--profile=*' $word
+            set profile (string replace -- --profile= '' $word)
+        end
+        set before $word
     end
-    CAPSULE_PROFILE="$profile" command capsule __complete $argv[1] 2>/dev/null
+    set -l found (__capsule_args)
+    set -l app $found[2]
+    if contains -- "$found[1]" NOUNS
+        set app $found[3]
+    end
+    set -l typed (commandline -ct | string replace -r -- '^--[^=]*=' '')
+    CAPSULE_PROFILE="$profile" command capsule __complete $argv[1] "$typed" "$app" 2>/dev/null
 end
 
 complete -c capsule -f
+complete -c capsule -n __capsule_at -l profile -r -a '(__capsule_names profiles)' -d 'Profile to use for this command.'
 """
 
 
@@ -46,7 +67,8 @@ def script() -> str:
         lines += [_word(f"__capsule_at {noun}", verb, help) for verb, help in found]
     for row in rows():
         lines += _command(row)
-    return _HEAD + "\n".join(lines) + "\n"
+    head = _HEAD.replace("VALUED", " ".join(valued())).replace("NOUNS", " ".join(verbs()))
+    return head + "\n".join(lines) + "\n"
 
 
 def _word(condition: str, word: str, help: str) -> str:
@@ -59,8 +81,12 @@ def _command(row: Row) -> list[str]:
     for name, help, kind in row.options:
         flag = f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
         lines.append(f"complete -c capsule -n {condition} {flag}{_value(kind)} -d {_quoted(help)}")
-    if row.argument:
-        lines.append(f"complete -c capsule -n {condition}{_argument(row.argument)}")
+    last = len(row.arguments) - 1
+    for number, kind in enumerate(row.arguments):
+        if kind:
+            more = "+" if row.repeated and number == last else "="
+            place = _quoted(f"__capsule_place {more} {number} {row.words}")
+            lines.append(f"complete -c capsule -n {place}{_argument(kind)}")
     return lines
 
 
@@ -71,7 +97,9 @@ def _value(kind: str) -> str:
 
 
 def _argument(kind: str) -> str:
-    return " -F" if kind == FILES else f" -a '(__capsule_names {kind})'"
+    if kind.startswith(CHOICE):
+        return f" -a {_quoted(kind.removeprefix(CHOICE))}"
+    return "".join(" -F" if each == FILES else f" -a '(__capsule_names {each})'" for each in kind.split("+"))
 
 
 def _quoted(text: str) -> str:

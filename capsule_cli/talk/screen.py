@@ -79,6 +79,7 @@ class Screen:
         self._spinner = Spinner()
         self._paper = self._new_paper()
         self._written = False  # a reply is above
+        self._lost = False
         self._news = _WORKING
 
     def _new_paper(self) -> Paper:
@@ -146,6 +147,16 @@ class Screen:
         self._news = line
         if self._paper.busy and not self._silent:
             self._spinner.show(line)
+
+    def waiting(self, what: str | None) -> None:
+        """The connection was lost and is taken up again, or it is there again (None)."""
+        if (what == "reconnecting") is self._lost:
+            return
+        self._lost = not self._lost
+        if not self._spinner.wanted:
+            return self._aside("Connection lost: reconnecting …") if self._lost else None
+        if self._paper.busy and not self._silent:
+            self._spinner.show("Connection lost: reconnecting …" if self._lost else self._news)
 
     def block(self, event: Block) -> None:
         """A card, as a line."""

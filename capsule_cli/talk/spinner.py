@@ -16,10 +16,14 @@ _QUIET_SECONDS = 0.3  # an answer that comes sooner than this needs no sign
 
 
 class Spinner:
-    """``show`` and ``hide`` it as often as you like; after ``hide`` nothing of it is on the screen."""
+    """``show`` and ``hide`` it as often as you like; after ``hide`` nothing of it is on the screen.
 
-    def __init__(self) -> None:
+    ``quiet``: seconds before it is drawn.
+    """
+
+    def __init__(self, quiet: float = _QUIET_SECONDS) -> None:
         self.wanted = output.animated(sys.stderr)
+        self._quiet = quiet
         self._message = ""
         self._drawn = False
         self._on = False
@@ -55,9 +59,9 @@ class Spinner:
     def _turn(self) -> None:
         frames = _FRAMES if output.is_unicode(sys.stderr) else _ASCII_FRAMES
         number = 0
-        while not self._gone.wait(_EVERY_SECONDS):
+        while not self._gone.wait(min(_EVERY_SECONDS, self._quiet)):
             with self._lock:
-                if self._on and time.monotonic() - self._shown_at >= _QUIET_SECONDS:
+                if self._on and time.monotonic() - self._shown_at >= self._quiet:
                     self._draw(frames[number % len(frames)])
                     number += 1
 

@@ -152,14 +152,20 @@ class App:
         client_secret: Secret | str = "",
         scopes: Iterable[str] | None = None,
         fields: Iterable[str] | None = None,
+        authorize_url: str = "",
+        token_url: str = "",
+        revoke_url: str = "",
+        issuer: str = "",
     ) -> None:
         """Declare an integration that the app may ask its users for.
 
         OAuth needs ``client_id`` and ``client_secret`` as secrets; ``aws`` and ``tailscale`` are forms that need
-        nothing; ``fields=[…]`` makes a form of your own. Raises InvalidRequest (a ValueError) that says what to do.
+        nothing; ``fields=[…]`` makes a form of your own. A provider of another name needs ``authorize_url`` and
+        ``token_url``, by https, and may have a ``revoke_url`` (RFC 7009) and an ``issuer`` (RFC 9207).
+        Raises InvalidRequest (a ValueError) that says what to do.
         """
-        extra = (client_id, client_secret, scopes, fields)
-        config = _config(integration_type, *extra)
+        endpoints = {"authorize_url": authorize_url, "token_url": token_url, "revoke_url": revoke_url, "issuer": issuer}
+        config = _config(integration_type, client_id, client_secret, scopes, fields, endpoints)
         spec = config.spec()
         if spec.type in self.integrations:
             raise invalid(
@@ -201,12 +207,13 @@ def _config(
     client_secret: Secret | str,
     scopes: Iterable[str] | None,
     fields: Iterable[str] | None,
+    endpoints: dict[str, str],
 ) -> IntegrationConfig:
     if not isinstance(kind, IntegrationConfig):
         name = integration_name(kind)
         wanted = _listed(scopes, "scopes") or []
-        return IntegrationConfig(name, client_id, client_secret, wanted, _listed(fields, "fields"))
-    if client_id or client_secret or scopes is not None or fields is not None:
+        return IntegrationConfig(name, client_id, client_secret, wanted, _listed(fields, "fields"), **endpoints)
+    if client_id or client_secret or scopes is not None or fields is not None or any(endpoints.values()):
         raise invalid(
             f"The integration {kind.type!s} is given with more parameters beside it",
             "Put all of them into the one constructor, like cpsl.GitHub(client_id=…, client_secret=…, scopes=[…])",

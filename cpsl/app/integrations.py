@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from cpsl.app.invalid import invalid
 from cpsl.app.secret import Secret
 from cpsl.errors import InvalidRequest
 from cpsl.wire.apps import IntegrationSpec
-from cpsl.wire.integrations import SECRET_FORMS, TITLES, Credentials
+from cpsl.wire.integrations import PROVIDERS, SECRET_FORMS, Credentials, digest, endpoint_problem
 from cpsl.wire.names import check_resource_name
 
 
@@ -32,8 +35,9 @@ class Integration(StrEnum):
 class IntegrationConfig:
     """A declared integration. ``mode``: ``oauth`` or ``form``; empty: a form where fields are given or known.
 
-    ``client_id`` and ``client_secret`` are references to secrets, never values. Nothing is checked before
-    ``app.add_integration`` takes it.
+    ``client_id`` and ``client_secret`` are references to secrets, never values. A provider that Capsule does not know
+    needs ``authorize_url`` and ``token_url``; ``revoke_url`` (RFC 7009) and ``issuer`` (RFC 9207) where it has them.
+    Nothing is checked before ``app.add_integration`` takes it.
     """
 
     type: str
@@ -42,6 +46,10 @@ class IntegrationConfig:
     scopes: list[str] = field(default_factory=list)
     fields: list[str] | None = None
     mode: str = ""
+    authorize_url: str = ""
+    token_url: str = ""
+    revoke_url: str = ""
+    issuer: str = ""
 
     def spec(self) -> IntegrationSpec:
         """The integration as it travels. Raises InvalidRequest (a ValueError), with the way out."""
@@ -77,6 +85,16 @@ class IntegrationCredentials:
     def of(cls, wire: Credentials) -> IntegrationCredentials:
         """The credentials that came over the link."""
         return cls(wire.access_token, wire.token_type, list(wire.scopes), wire.expires_at, dict(wire.fields))
+
+    @property
+    def expires_soon(self) -> bool:
+        """Whether the token is good for less than a minute, if at all."""
+        return bool(self.expires_at) and self.expires_at - time.time() < 60
+
+    @property
+    def digest(self) -> str:
+        """Which credentials these are, without what they are."""
+        return digest(self.access_token, self.fields)
 
     def __bool__(self) -> bool:
         return bool(self.access_token or self.fields)
@@ -159,9 +177,9 @@ def Tailscale(*, advertise_tags: bool = False) -> IntegrationConfig:
 
 
 def _form_spec(name: str, config: IntegrationConfig) -> IntegrationSpec:
-    if config.client_id or config.client_secret or config.scopes:
+    if config.client_id or config.client_secret or config.scopes or any(_endpoints(config).values()):
         raise _invalid(
-            f"client_id, client_secret and scopes make no sense for {name!r}, which is a form",
+            f"client_id, client_secret, scopes and URLs make no sense for {name!r}, which is a form",
             f'Leave them out: app.add_integration("{name}")',
         )
     fields = _texts(config.fields or [], "fields")
@@ -176,18 +194,37 @@ def _form_spec(name: str, config: IntegrationConfig) -> IntegrationSpec:
 def _oauth_spec(name: str, config: IntegrationConfig) -> IntegrationSpec:
     if config.fields:
         raise _invalid(f"{name!r} has fields and mode='oauth'", "Leave out either")
-    if name not in TITLES:
-        raise _invalid(
-            f"{name!r} is no integration that Capsule knows",
-            f"Use one of {', '.join(sorted(TITLES))}, or declare a form of your own with fields=[…]",
-        )
-    return IntegrationSpec(
+    endpoints = _checked_endpoints(name, config)
+    has_secret = config.client_secret or not endpoints  # with endpoints of its own it may be public (RFC 8252 §8.4)
+    spec = IntegrationSpec(
         name,
         "oauth",
         client_id=_secret_name(name, "client_id", config.client_id),
-        client_secret=_secret_name(name, "client_secret", config.client_secret),
+        client_secret=_secret_name(name, "client_secret", config.client_secret) if has_secret else "",
         scopes=_texts(config.scopes, "scopes"),
     )
+    return msgspec.structs.replace(spec, **endpoints)
+
+
+def _endpoints(config: IntegrationConfig) -> dict[str, str]:
+    names = ("authorize_url", "token_url", "revoke_url", "issuer")
+    return {name: getattr(config, name) for name in names}
+
+
+def _checked_endpoints(name: str, config: IntegrationConfig) -> dict[str, str]:
+    given = {parameter: url for parameter, url in _endpoints(config).items() if url}
+    if name in PROVIDERS and given:
+        raise _invalid(f"Capsule knows where {name!r} is", "Leave the URLs out, or choose another name")
+    if name not in PROVIDERS and not {"authorize_url", "token_url"} <= set(given):
+        raise _invalid(
+            f"{name!r} is no integration that Capsule knows",
+            f"Use one of {', '.join(sorted([*PROVIDERS, *SECRET_FORMS]))}; give authorize_url=… and token_url=…; "
+            "or declare a form of your own with fields=[…]",
+        )
+    for parameter, url in given.items():
+        if problem := endpoint_problem(url) if isinstance(url, str) else "is no text":
+            raise _invalid(f"{parameter} {problem}", f'Write it like {parameter}="https://acme.example/oauth"')
+    return given
 
 
 def _secret_name(name: str, parameter: str, value: Secret | str) -> str:

@@ -19,11 +19,11 @@ TIMEOUT_SECONDS = 300.0
 
 
 async def ask_integration(
-    bridge: Bridge, request_id: str, name: str, *, form: bool, message: str, timeout: float
+    bridge: Bridge, request_id: str, name: str, *, form: bool, message: str, timeout: float, refused: str = ""
 ) -> IntegrationCredentials:
     """Ask the turn's user to connect ``name``. Raises IntegrationTimeout and IntegrationDeclined."""
     kind = "form" if form else "integration"
-    question = OpenPrompt(request_id, kind, _seconds(timeout), message=message, integration=name)
+    question = OpenPrompt(request_id, kind, _seconds(timeout), message=message, integration=name, refused=refused)
     result = await _ask(bridge, question)
     if result.outcome == "answered" and result.credentials is not None:
         return IntegrationCredentials.of(result.credentials)

@@ -175,19 +175,27 @@ class Session:
         reason: str = "",
         message: str | None = None,
         timeout: float = prompts.TIMEOUT_SECONDS,
+        fresh: bool = False,
     ) -> IntegrationCredentials:
         """Credentials of an integration; asks the user to connect it, unless it is connected, and waits.
 
-        ``reason`` (or ``message``) is shown with the prompt; ``timeout`` in seconds. Raises IntegrationTimeout,
-        IntegrationDeclined, and InvalidRequest for an integration that the app does not declare.
+        ``reason`` (or ``message``) is shown with the prompt; ``timeout`` in seconds. ``fresh=True`` after the service
+        refused the token (401): another one then, and the user is asked where the provider gives none. Tokens that are
+        about to expire are renewed without it. The user may have granted less than was asked for: ``scopes`` says what.
+
+        When the gateway restarts while this waits, the handler runs again from its beginning once the user has
+        answered: what it said before is not said twice, prompts that were answered return what they did, but other
+        code before this line runs a second time. Raises IntegrationTimeout, IntegrationDeclined, GatewayError when
+        the provider cannot be reached, and InvalidRequest for an integration that the app does not declare.
         """
         name, form = self._integration(integration)
         known = self.get_integration(name)
-        if known is not None:
+        if known is not None and not fresh and not known.expires_soon:
             return known
         text = reason if message is None else message
+        refused = known.digest if known is not None and fresh else ""
         given = await prompts.ask_integration(
-            self._bridge, self.request_id, name, form=form, message=text, timeout=timeout
+            self._bridge, self.request_id, name, form=form, message=text, timeout=timeout, refused=refused
         )
         self.integrations[name] = given
         return given
@@ -199,9 +207,10 @@ class Session:
         reason: str = "",
         message: str | None = None,
         timeout: float = prompts.TIMEOUT_SECONDS,
+        fresh: bool = False,
     ) -> IntegrationCredentials:
         """The same as ``prompt_integration``, by the newer name."""
-        return await self.prompt_integration(integration, reason=reason, message=message, timeout=timeout)
+        return await self.prompt_integration(integration, reason=reason, message=message, timeout=timeout, fresh=fresh)
 
     async def prompt_file(
         self,
@@ -214,8 +223,9 @@ class Session:
         """Ask the user for a file and wait.
 
         ``accept`` is as in HTML (``.csv,text/csv``). ``path`` is a folder, whether or not it exists: the file is put
-        there under its own name, made harmless, and never over another. ``timeout`` in seconds. Raises
-        FileUploadTimeout; OSError when ``path`` cannot be written.
+        there under its own name, made harmless, and never over another. ``timeout`` in seconds. After a restart of the
+        gateway the handler runs again, as ``prompt_integration`` says. Raises FileUploadTimeout; OSError when ``path``
+        cannot be written.
         """
         return await prompts.ask_file(
             self._bridge,

@@ -1,8 +1,8 @@
 """Which token goes to which gateway, and where each came from.
 
-First wins: the argument; ``CAPSULE_TOKEN_FILE``; ``CAPSULE_TOKEN``, ``CAPSULE_GATEWAY_URL``, ``CAPSULE_PROFILE``; the
-active profile; the profile ``local``. A profile's token only ever goes to that profile's gateway, so a changed URL
-cannot carry it off.
+First wins: the argument (of the command line, ``--token-file``); ``CAPSULE_TOKEN``; ``CAPSULE_TOKEN_FILE``; the chosen
+profile, of ``CAPSULE_PROFILE`` or the active one; the profile ``local``. A profile's token only ever goes to that
+profile's gateway, so a changed URL cannot carry it off.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ def resolve(token: str | None = None, gateway_url: str | None = None, profile: s
     url = gateway_url or around.get("CAPSULE_GATEWAY_URL")
     if token is not None:
         return _given(token, "argument", url, profile)
-    if path := around.get("CAPSULE_TOKEN_FILE"):
-        return _given(_in_file(path), f"file {path}", url, profile)
     if lying := around.get("CAPSULE_TOKEN"):
         return _given(lying, "environment variable CAPSULE_TOKEN", url, profile)
+    if path := around.get("CAPSULE_TOKEN_FILE"):
+        return _given(_in_file(path), f"file {path}", url, profile)
     return _stored(_chosen_profile(profile), url)
 
 
 def from_environment() -> str | None:
     """The variable that gives a token and so goes before every login; None if none does."""
-    return next((name for name in ("CAPSULE_TOKEN_FILE", "CAPSULE_TOKEN") if os.environ.get(name)), None)
+    return next((name for name in ("CAPSULE_TOKEN", "CAPSULE_TOKEN_FILE") if os.environ.get(name)), None)
 
 
 def token_name(profile: str) -> str:

@@ -6,8 +6,9 @@ The source of ``client.py`` too: see ``tests/support/twins.py``.
 from __future__ import annotations
 
 from builtins import list as _list
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,10 +18,13 @@ from cpsl import auth
 from cpsl.client import async_nouns as nouns
 from cpsl.client import calls, flows, streams
 from cpsl.client.attaching import Attachable
-from cpsl.client.drivers import AsyncDriver, Wire
+from cpsl.client.bodies import Progress
+from cpsl.client.connections import Wire
+from cpsl.client.drivers import AsyncDriver
+from cpsl.client.operations import Waiting
 from cpsl.client.timeouts import Timeout, reading
 from cpsl.client.types import AppInfo, ChatResponse, Fold, StreamChunk
-from cpsl.wire import accounts
+from cpsl.wire import accounts, apps
 
 
 class AsyncClient:
@@ -35,6 +39,8 @@ class AsyncClient:
     - ``max_retries``: how often a request is repeated that is safe to repeat, when the network or the gateway fails;
       the waits between grow, are jittered, and obey ``Retry-After``
     - ``http_client``: your own ``httpx.AsyncClient``, for proxies or certificates; it stays yours to close
+    - ``on_wait``: called with ``"contacting"`` when something is asked of the gateway, ``"reconnecting"`` when a stream
+      was cut and is taken up again, and with None once what was waited for has come; it must not raise
 
     Raises NotLoggedIn, ConfigError, NotFound (the profile). All errors are ``cpsl.CapsuleError``s.
 
@@ -52,10 +58,13 @@ class AsyncClient:
         timeout: float | Timeout = 60.0,
         max_retries: int = 3,
         http_client: httpx.AsyncClient | None = None,
+        on_wait: Callable[[Waiting | None], None] | None = None,
     ) -> None:
         found = auth.resolve(token, gateway_url, profile)
         limits = reading(timeout)
         self._gateway = flows.Gateway(found.gateway_url, max_retries, found.source, limits)
+        if on_wait is not None:
+            self._gateway = replace(self._gateway, on_wait=on_wait)
         self._driver = AsyncDriver(Wire(found.gateway_url, found.token, limits), http_client)
         self.apps = nouns.Apps(self._driver, self._gateway)
         self.channels = nouns.Channels(self._driver, self._gateway)
@@ -63,6 +72,7 @@ class AsyncClient:
         self.filesystems = nouns.FileSystems(self._driver, self._gateway)
         self.secrets = nouns.Secrets(self._driver, self._gateway)
         self.sessions = nouns.Sessions(self._driver, self._gateway)
+        self.connections = nouns.Connections(self._driver, self._gateway)
         self.tokens = nouns.Tokens(self._driver, self._gateway)
         self.turns = nouns.Turns(self._driver, self._gateway)
 
@@ -154,6 +164,28 @@ class AsyncClient:
         {'queue': 'billing', 'open': 3}
         """
         return await self._driver.run(flows.call(self._gateway, calls.data(app, name, params)))
+
+    async def deploy(
+        self, entry: str, *, progress: Progress | None = None, timeout: float | Timeout | None = None
+    ) -> apps.DeployDone:
+        """Put the app at ``entry`` (``FILE.py:SYMBOL``) live, and wait until it is.
+
+        The folder of FILE is the project: all of it is sent, but what ``.gitignore`` and ``.capsuleignore`` name, and
+        never ``.env``. The app is imported in a process of its own to learn what it declares. ``progress`` is called
+        with how many bytes of the files have been sent; ``timeout`` is in seconds for all of it. What happens on the
+        way: ``client.deploys.stream``.
+
+        Raises EntryPointError or NotFound for what is no entry, NotFound (``missing_resources``) for what the app names
+        and the workspace has not, DeployFailed (with ``traceback``) when it does not come up, Conflict for a name or a
+        channel that is taken, TooLarge; StreamCut when the connection is lost, while the gateway goes on with it.
+
+        >>> live = await client.deploy("hello/app.py:app")
+        >>> print(live.app, "is live")
+        hello is live
+        """
+        from cpsl.client import deploying  # when it is used: it brings what packs and unpacks
+
+        return await self._driver.run(deploying.deploy(self._gateway, entry, None, progress, timeout))
 
     async def me(self) -> accounts.Me:
         """Who the token is. Raises AuthError."""

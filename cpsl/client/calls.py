@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ import msgspec
 from cpsl.client.operations import Call, Request
 from cpsl.client.types import AppInfo
 from cpsl.errors import InvalidRequest
-from cpsl.wire import accounts, apps, resources, turns
+from cpsl.wire import accounts, apps, integrations, resources, turns
 
 S = TypeVar("S")
 JSON = {"Content-Type": "application/json"}
@@ -54,6 +55,17 @@ def _post(path: str, value: Any, answer: type[S], repeatable: bool = False) -> C
     return Call(request, msgspec.json.Decoder(answer).decode)
 
 
+def _make(path: str, value: Any, answer: type[S]) -> Call[S]:
+    """What must not be done twice."""
+    request = Request("POST", path, content=body(value), headers={**JSON, **_key()}, repeatable=True)
+    return Call(request, msgspec.json.Decoder(answer).decode)
+
+
+def _key() -> dict[str, str]:
+    """By it the gateway knows a request again whose answer was lost: it does it once, and answers twice."""
+    return {"Idempotency-Key": f"cpsl-{uuid.uuid4().hex}"}
+
+
 def _delete(path: str, query: Mapping[str, str] | None = None) -> Call[None]:
     return Call(Request("DELETE", path, query or {}, repeatable=True), _nothing)
 
@@ -79,7 +91,7 @@ def tokens() -> Call[accounts.TokenList]:
 
 def create_token(name: str, expires_in: int | None) -> Call[accounts.NewToken]:
     """A new token."""
-    return _post("/tokens", accounts.TokenCreate(name, expires_in), accounts.NewToken)
+    return _make("/tokens", accounts.TokenCreate(name, expires_in), accounts.NewToken)
 
 
 def delete_token(token_id: str) -> Call[None]:
@@ -137,8 +149,8 @@ def versions(name_or_id: str) -> Call[list[apps.Version]]:
 
 
 def rollback(name_or_id: str, version: int | None) -> Call[apps.RolledBack]:
-    """Make an earlier version live. Not repeatable: twice without a number is there and back again."""
-    return _post(f"/apps/{segment(name_or_id)}/rollback", apps.Rollback(version), apps.RolledBack)
+    """Make an earlier version live."""
+    return _make(f"/apps/{segment(name_or_id)}/rollback", apps.Rollback(version), apps.RolledBack)
 
 
 def restart(name_or_id: str) -> Call[apps.Restarted]:
@@ -180,9 +192,9 @@ def secrets() -> Call[resources.SecretList]:
 def create_secrets(
     values: Mapping[str, str], overwrite: bool, stage: bool, allow_empty: bool = False
 ) -> Call[resources.SecretsStored]:
-    """Store all of them or none. With ``overwrite`` it may be repeated."""
+    """Store all of them or none."""
     wanted = resources.SecretsCreate(dict(values), overwrite, stage, allow_empty)
-    return _post("/secrets", wanted, resources.SecretsStored, repeatable=overwrite)
+    return _make("/secrets", wanted, resources.SecretsStored)
 
 
 def delete_secret(name: str, stage: bool) -> Call[resources.SecretDeleted]:
@@ -200,7 +212,7 @@ def filesystems() -> Call[resources.FileSystemList]:
 
 def create_filesystem(name: str) -> Call[resources.FileSystem]:
     """A new filesystem."""
-    return _post("/fs", resources.NameOnly(name), resources.FileSystem)
+    return _make("/fs", resources.NameOnly(name), resources.FileSystem)
 
 
 def filesystem(name: str) -> Call[resources.FileSystem]:
@@ -230,8 +242,8 @@ def stat(name: str, path: str, digest: bool) -> Call[resources.FileInfo]:
 def upload(name: str, path: str, content: bytes, overwrite: bool) -> Call[resources.Stored]:
     """Store a small file at once."""
     query = {"path": path} | ({"overwrite": "true"} if overwrite else {})
-    headers = BYTES | {"Repr-Digest": repr_digest(sha256(content).digest())}
-    request = Request("PUT", f"/fs/{segment(name)}/content", query, content, headers, repeatable=overwrite)
+    headers = {**BYTES, **_key(), "Repr-Digest": repr_digest(sha256(content).digest())}
+    request = Request("PUT", f"/fs/{segment(name)}/content", query, content, headers, repeatable=True)
     return Call(request, msgspec.json.Decoder(resources.Stored).decode)
 
 
@@ -299,8 +311,7 @@ def make_folder(name: str, path: str) -> Call[None]:
 def move_file(name: str, source: str, target: str, overwrite: bool) -> Call[None]:
     """Give a file or folder another path."""
     wanted = resources.Move(source, target, overwrite)
-    request = Request("POST", f"/fs/{segment(name)}/move", content=body(wanted), headers=JSON)
-    return Call(request, _nothing)
+    return Call(_make(f"/fs/{segment(name)}/move", wanted, resources.Move).request, _nothing)
 
 
 def channels() -> Call[resources.ChannelList]:
@@ -311,7 +322,7 @@ def channels() -> Call[resources.ChannelList]:
 def create_channel(name: str, kind: str, credentials: Mapping[str, str]) -> Call[resources.ChannelCreated]:
     """A new channel."""
     wanted = resources.ChannelCreate(name, kind, dict(credentials))
-    return _post("/channels", wanted, resources.ChannelCreated)
+    return _make("/channels", wanted, resources.ChannelCreated)
 
 
 def channel(name: str) -> Call[resources.Channel]:
@@ -324,18 +335,38 @@ def delete_channel(name: str, force: bool) -> Call[None]:
     return _delete(f"/channels/{segment(name)}", {"force": "true"} if force else {})
 
 
+# --- connections --------------------------------------------------------------------------------------------------
+
+
+def connections(app_name: str) -> Call[integrations.ConnectionList]:
+    """What you have connected for an app."""
+    return _get(f"/app/{segment(app_name)}/connections", integrations.ConnectionList)
+
+
+def delete_connection(app_name: str, integration: str) -> Call[None]:
+    """Forget one."""
+    return _delete(f"/app/{segment(app_name)}/connections/{segment(integration)}")
+
+
 # --- sessions and turns -------------------------------------------------------------------------------------------
 
 
-def sessions(app_name: str, limit: int, after: str | None) -> Call[turns.SessionList]:
+def sessions(app_name: str, limit: int, after: str | None, search: str = "") -> Call[turns.SessionList]:
     """A page of an app's sessions."""
-    query = {"limit": str(limit)} | ({"after": after} if after else {})
+    query = {"limit": str(limit)} | ({"after": after} if after else {}) | ({"q": search} if search else {})
     return _get(f"/app/{segment(app_name)}/sessions", turns.SessionList, query)
 
 
 def session(app_name: str, session_id: str) -> Call[turns.Session]:
     """One session with its messages."""
     return _get(f"/app/{segment(app_name)}/sessions/{segment(session_id)}", turns.Session)
+
+
+def change_session(app_name: str, session_id: str, change: turns.SessionChange) -> Call[turns.Session]:
+    """Change a session. To repeat it does no harm."""
+    path = f"/app/{segment(app_name)}/sessions/{segment(session_id)}"
+    request = Request("PATCH", path, content=body(change), headers=JSON, repeatable=True)
+    return Call(request, msgspec.json.Decoder(turns.Session).decode)
 
 
 def delete_session(app_name: str, session_id: str) -> Call[None]:
@@ -375,7 +406,7 @@ def cancel(request_id: str) -> Call[turns.Turn]:
 def answer(request_id: str, prompt_id: str, wanted: turns.PromptAnswer) -> Call[turns.PromptState]:
     """Answer a prompt, or decline it."""
     path = f"/turns/{segment(request_id)}/prompts/{segment(prompt_id)}"
-    return _post(path, wanted, turns.PromptState)
+    return _make(path, wanted, turns.PromptState)
 
 
 def upload_to_prompt(

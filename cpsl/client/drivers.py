@@ -5,16 +5,15 @@ Line by line the same but for ``await``; both put every operation behind the wal
 
 from __future__ import annotations
 
-import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator
 from typing import Any, cast
 
 import httpx
 
-from cpsl import config, errors
-from cpsl._version import __version__
+from cpsl import errors
 from cpsl.client import sse, wall
+from cpsl.client.connections import Wire, check_length, check_open, head, left, pieces
 from cpsl.client.operations import (
     Answer,
     Emit,
@@ -23,101 +22,15 @@ from cpsl.client.operations import (
     NextEvent,
     Open,
     Operation,
-    Readable,
+    Ran,
     Received,
     Request,
+    Run,
     Send,
     Sleep,
     T,
+    Work,
 )
-from cpsl.client.timeouts import Timeout
-
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""Longest answer that is read into memory; files and streams have no such limit."""
-
-_PIECE_BYTES = 1024 * 1024
-_CONNECT_SECONDS = 10.0
-_READ_SECONDS = 60.0
-
-
-class Wire:
-    """What both drivers know: where requests go, with which token, and how long they wait."""
-
-    def __init__(self, gateway_url: str, token: str | None, timeout: Timeout) -> None:
-        self.gateway_url = gateway_url
-        self._token = token
-        self._timeout = timeout
-
-    def request(self, http: httpx.Client | httpx.AsyncClient, wanted: Request, content: Any) -> httpx.Request:
-        """The httpx request; the token goes into a header of this request only, so it stays with this host."""
-        return http.build_request(
-            wanted.method,
-            f"{self.gateway_url}/api/v1{wanted.path}",
-            params=wanted.query or None,
-            headers=self._headers(wanted),
-            content=content,
-            timeout=self._timeouts(wanted),
-        )
-
-    def _headers(self, wanted: Request) -> dict[str, str]:
-        headers = {"User-Agent": f"capsule/{__version__}", "Accept": "application/json", **wanted.headers}
-        if "event-stream" in headers["Accept"]:
-            headers["Accept-Encoding"] = "identity"
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        return headers
-
-    def _timeouts(self, wanted: Request) -> httpx.Timeout:
-        silence = wanted.silence or self._timeout.read or _READ_SECONDS
-        connect = wanted.connect or self._timeout.connect or min(_CONNECT_SECONDS, silence)
-        if wanted.until is not None:
-            left = _left(wanted.until)
-            silence, connect = min(silence, left), min(connect, left)
-        return httpx.Timeout(silence, connect=connect)
-
-    def options(self) -> dict[str, Any]:
-        """How our own httpx client is made."""
-        local = config.is_loopback(self.gateway_url)
-        return {
-            "limits": httpx.Limits(max_connections=None, max_keepalive_connections=20),
-            "trust_env": not local,  # a proxy for the outside must not get this machine's own token
-            "verify": _tls(self.gateway_url),
-        }
-
-
-def _tls(url: str) -> ssl.SSLContext:
-    if url.startswith("http://"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; loading certificates costs 20 ms
-    import certifi
-
-    context = ssl.create_default_context()  # the system's authorities, so that a company's own is known
-    context.load_verify_locations(certifi.where())
-    return context
-
-
-def _head(response: httpx.Response, body: bytes = b"") -> Answer:
-    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
-
-
-def _check_length(size: int) -> None:
-    if size > MAX_ANSWER_BYTES:
-        raise httpx.DecodingError("the answer is too long")
-
-
-def _left(until: float | None) -> float:
-    """Seconds until then. Raises httpx.ReadTimeout when it is over."""
-    left = 1.0 if until is None else until - time.monotonic()
-    if left <= 0:
-        raise httpx.ReadTimeout("the time for the whole call is over")
-    return left
-
-
-def _check_open(closed: bool) -> None:
-    if closed:
-        raise errors.InvalidRequest(
-            "This client is closed", code="client_closed", hint="Make a new one, or stay inside its 'with' block."
-        )
-
 
 # --- blocking -----------------------------------------------------------------------------------------------------
 
@@ -178,35 +91,43 @@ class _SyncLink:
         self._response: httpx.Response | None = None
         self._events: Iterator[Received] = iter(())
         self._bytes: Iterator[bytes] = iter(())
+        self._until: float | None = None
 
     def do(self, operation: Operation) -> Any:
         with wall.wall(self._wire.gateway_url):
             match operation:
                 case NextEvent():
+                    left(self._until)
                     return next(self._events, None)
                 case NextBytes():
+                    left(self._until)
                     return next(self._bytes, None)
                 case Send(request) | Open(request):
                     return self._send(request, keep=isinstance(operation, Open))
                 case Sleep(seconds):
                     self.close()
                     return time.sleep(seconds)
+                case Work(do):
+                    return do()
+                case Run():
+                    return _ran(operation)
 
     def _send(self, wanted: Request, keep: bool) -> Answer:
         self.close()
-        _check_open(self._http.is_closed)
-        request = self._wire.request(self._http, wanted, _pieces(wanted.content))
+        check_open(self._http.is_closed)
+        request = self._wire.request(self._http, wanted, pieces(wanted))
         self._response = response = self._http.send(request, stream=True, follow_redirects=False)
         if keep and response.is_success:
+            self._until = wanted.until
             self._events, self._bytes = sse.events(response), response.iter_bytes()
-            return _head(response)
+            return head(response)
         body = bytearray()
         for piece in response.iter_bytes():
             body += piece
-            _check_length(len(body))
-            _left(wanted.until)
+            check_length(len(body))
+            left(wanted.until)
         self.close()
-        return _head(response, bytes(body))
+        return head(response, bytes(body))
 
     def close(self) -> None:
         if self._response is not None:
@@ -214,9 +135,21 @@ class _SyncLink:
             self._response = None
 
 
-def _pieces(content: Any) -> bytes | Iterable[bytes] | None:
-    """A body as httpx takes it; a file is read in pieces, not in lines."""
-    return iter(lambda: content.read(_PIECE_BYTES), b"") if isinstance(content, Readable) else content
+def _ran(wanted: Run) -> Ran | None:
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            wanted.argv,
+            cwd=wanted.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=wanted.seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return Ran(done.returncode, done.stdout)
 
 
 # --- async --------------------------------------------------------------------------------------------------------
@@ -281,37 +214,43 @@ class _AsyncLink:
         self._response: httpx.Response | None = None
         self._events: AsyncIterator[Received] = _nothing()
         self._bytes: AsyncIterator[bytes] = _nothing()
+        self._until: float | None = None
 
     async def do(self, operation: Operation) -> Any:
         with wall.wall(self._wire.gateway_url):
             match operation:
                 case NextEvent():
+                    left(self._until)
                     return await anext(self._events, None)
                 case NextBytes():
+                    left(self._until)
                     return await anext(self._bytes, None)
                 case Send(request) | Open(request):
                     return await self._send(request, keep=isinstance(operation, Open))
                 case Sleep(seconds):
-                    import asyncio  # here: it takes 10 ms, which blocking clients need not spend
-
                     await self.close()
-                    return await asyncio.sleep(seconds)
+                    return await _asyncio().sleep(seconds)
+                case Work(do):
+                    return await _asyncio().to_thread(do)
+                case Run():
+                    return await _async_ran(operation)
 
     async def _send(self, wanted: Request, keep: bool) -> Answer:
         await self.close()
-        _check_open(self._http.is_closed)
-        request = self._wire.request(self._http, wanted, _async_pieces(wanted.content))
+        check_open(self._http.is_closed)
+        request = self._wire.request(self._http, wanted, _async_pieces(wanted))
         self._response = response = await self._http.send(request, stream=True, follow_redirects=False)
         if keep and response.is_success:
+            self._until = wanted.until
             self._events, self._bytes = sse.async_events(response), response.aiter_bytes()
-            return _head(response)
+            return head(response)
         body = bytearray()
         async for piece in response.aiter_bytes():
             body += piece
-            _check_length(len(body))
-            _left(wanted.until)
+            check_length(len(body))
+            left(wanted.until)
         await self.close()
-        return _head(response, bytes(body))
+        return head(response, bytes(body))
 
     async def close(self) -> None:
         if self._response is not None:
@@ -324,16 +263,36 @@ async def _nothing() -> AsyncIterator[Any]:
         yield _
 
 
-def _async_pieces(content: Any) -> bytes | AsyncIterable[bytes] | None:
-    pieces = _pieces(content)
-    if pieces is None or isinstance(pieces, bytes | AsyncIterable):
-        return pieces
-    return _in_a_thread(iter(pieces))
+def _async_pieces(wanted: Request) -> bytes | AsyncIterable[bytes] | None:
+    found = pieces(wanted)
+    if found is None or isinstance(found, bytes | AsyncIterable):
+        return found
+    return _in_a_thread(iter(found))
 
 
 async def _in_a_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """A blocking stream, like a file, read without blocking the loop."""
+    while (piece := await _asyncio().to_thread(next, pieces, None)) is not None:
+        yield piece
+
+
+async def _async_ran(wanted: Run) -> Ran | None:
+    asyncio = _asyncio()
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    child = await asyncio.create_subprocess_exec(*wanted.argv, cwd=wanted.folder, stdin=nothing, stdout=pipe)
+    try:
+        printed, _ = await asyncio.wait_for(child.communicate(), wanted.seconds)
+    except TimeoutError:
+        return None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    return Ran(child.returncode or 0, printed)
+
+
+def _asyncio() -> Any:
+    """Imported when a loop needs it: it takes 10 ms, which blocking clients need not spend."""
     import asyncio
 
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-        yield piece
+    return asyncio

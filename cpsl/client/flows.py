@@ -26,6 +26,7 @@ from cpsl.client.operations import (
     Send,
     Sleep,
     T,
+    Waiting,
 )
 from cpsl.client.timeouts import NO_LIMITS, Timeout
 
@@ -39,6 +40,10 @@ _ALIVE_SECONDS = 10.0  # a connection that held so long was no failed attempt, e
 _ENDED_EARLY = "stream_ended"
 
 E = TypeVar("E")
+
+
+def _unheard(what: Waiting | None) -> None:
+    """Nobody wants to know."""
 
 
 class Page(Protocol):
@@ -55,7 +60,8 @@ class Gateway:
     """What flows know of the other side.
 
     ``url`` and ``source`` (where the token came from) are for messages; a repeatable request is repeated
-    ``max_retries`` times; ``timeout`` is for plain calls; ``clock`` counts seconds.
+    ``max_retries`` times; ``timeout`` is for plain calls; ``clock`` counts seconds, and ``until`` is when by it a job
+    of several requests must be done; ``on_wait`` hears what is waited for, and None when it has come.
     """
 
     url: str
@@ -63,6 +69,29 @@ class Gateway:
     source: str = ""
     timeout: Timeout = NO_LIMITS
     clock: Callable[[], float] = time.monotonic
+    until: float | None = None
+    on_wait: Callable[[Waiting | None], None] = _unheard
+
+    def limited(self, timeout: Timeout = NO_LIMITS) -> Gateway:
+        """This one for one job that begins now: its ``total`` is for all requests of it together."""
+        limits = timeout.over(self.timeout)
+        if self.until is not None or limits.total is None:
+            return self
+        return replace(self, timeout=limits, until=self.clock() + limits.total)
+
+    def in_time(self, request: Request) -> Request:
+        """``request`` with the end that the job has."""
+        return request if self.until is None else replace(request, until=self.until)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How much time is left for the job, at least a moment; None for as long as it takes."""
+        return None if self.until is None else max(self.until - self.clock(), 0.001)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time of the job has passed."""
+        return self.until is not None and self.clock() >= self.until
 
     def refusal(self, answer: Answer) -> errors.CapsuleError | None:
         """The error that an answer tells of, or None."""
@@ -97,8 +126,7 @@ def call(gateway: Gateway, wanted: Call[T]) -> Flow[T]:
 def asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]) -> Flow[Answer]:
     """The answer to a request, repeated where that is safe. Raises the error that it tells of."""
     attempt, lost = 0, False
-    if operation is Send and gateway.timeout.total:
-        request = replace(request, until=gateway.clock() + gateway.timeout.total)
+    request = (gateway.limited() if operation is Send else gateway).in_time(request)
     while True:
         answer, error = yield from _attempt(gateway, request, operation)
         if error is None:
@@ -116,10 +144,13 @@ def asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]
 def _attempt(
     gateway: Gateway, request: Request, operation: type[Send] | type[Open]
 ) -> Flow[tuple[Answer, errors.CapsuleError | None]]:
+    gateway.on_wait("contacting")
     try:
         answer: Answer = yield operation(request)
     except errors.CapsuleError as error:
         return Answer(0, {}), error
+    finally:
+        gateway.on_wait(None)
     return answer, gateway.refusal(answer)
 
 
@@ -203,6 +234,12 @@ class _Following(Generic[E]):
         self._deadline = gateway.clock() + total if total else None
 
     def run(self) -> Flow[None]:
+        try:
+            yield from self._run()
+        finally:
+            self._gateway.on_wait(None)
+
+    def _run(self) -> Flow[None]:
         while True:
             before = self._subject.last
             error = yield from self._once()
@@ -212,7 +249,9 @@ class _Following(Generic[E]):
                 return
             if not is_cut(error):
                 raise error
-            yield Sleep(self._spend(error, progress=self._subject.last > before))
+            pause = self._spend(error, progress=self._subject.last > before)
+            self._gateway.on_wait("reconnecting" if self._begun else "contacting")
+            yield Sleep(pause)
 
     def _once(self) -> Flow[errors.CapsuleError | None]:
         """One connection; None if it brought the log to its end."""
@@ -220,9 +259,11 @@ class _Following(Generic[E]):
         request = subject.resume(subject.last) if subject.last else subject.first
         try:
             self._connected_at = None
+            self._gateway.on_wait("reconnecting" if self._begun else "contacting")
             request = replace(request, silence=self._silence(), connect=subject.timeout.connect)
             yield from _connect(self._gateway, request, subject)
             self._connected_at, self._begun = self._gateway.clock(), True
+            self._gateway.on_wait(None)
             if (yield from _read_events(self._gateway, subject, self._check_deadline)):
                 return None
         except errors.CapsuleError as error:
@@ -329,9 +370,9 @@ def _take_up_later(subject: Subject[E]) -> str:
 
 def once(
     gateway: Gateway, request: Request, read: Callable[[Received], Any], ending: Callable[[Any], bool]
-) -> Flow[None]:
-    """Emits the events of a stream that cannot be resumed. Raises StreamCut if it ends before its end."""
-    yield from asked(gateway, request, Open)
+) -> Flow[Any]:
+    """Emits the events of a stream that cannot be resumed; returns the last. Raises StreamCut if that never comes."""
+    yield from asked(gateway.limited(), request, Open)
     while (received := (yield NextEvent())) is not None:
         if not received.data:
             continue
@@ -341,5 +382,5 @@ def once(
             raise wall.translated(error, gateway.url) from error
         yield Emit(event)
         if ending(event):
-            return
+            return event
     raise errors.StreamCut(f"{gateway.url} broke off before the end", hint="Look at what it did, then try again.")

@@ -22,7 +22,8 @@ from cpsl.auth import device, store
 from cpsl.auth.resolve import token_name
 from cpsl.client import calls, flows, wall
 from cpsl.client.client import Client
-from cpsl.client.drivers import SyncDriver, Wire
+from cpsl.client.connections import Wire
+from cpsl.client.drivers import SyncDriver
 from cpsl.client.operations import Answer, Call, Flow, Request, Send, T
 from cpsl.client.timeouts import Timeout
 from cpsl.wire.accounts import Bootstrap, DeviceCode, DeviceToken, Me, OAuthError

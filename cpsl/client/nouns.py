@@ -7,6 +7,7 @@ from builtins import list as _list
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from cpsl.client import calls, flows, streams, transfers
 from cpsl.client.bodies import Progress
@@ -14,7 +15,10 @@ from cpsl.client.drivers import SyncDriver
 from cpsl.client.operations import Call, Readable, T
 from cpsl.client.timeouts import Timeout
 from cpsl.client.types import StreamChunk
-from cpsl.wire import accounts, apps, resources, turns
+from cpsl.wire import accounts, apps, integrations, resources, turns
+
+if TYPE_CHECKING:
+    from cpsl.client.deploying import DeployPlan
 
 Content = bytes | Iterable[bytes] | Readable
 """A body: whole, in pieces, or a binary file. All but the first are read as they are sent,
@@ -194,7 +198,39 @@ class Apps(_Noun):
 
 
 class Deploys(_Noun):
-    """Making a new version of an app."""
+    """Making a new version of an app. ``client.deploy`` does all of it; here are its parts."""
+
+    def plan(self, entry: str, *, development: apps.Development | None = None) -> DeployPlan:
+        """What ``client.deploy`` would do, without doing it. Raises as that does before anything is sent.
+
+        >>> plan = client.deploys.plan("hello/app.py:app")
+        >>> plan.spec.name, plan.files, plan.missing
+        ('hello', ['app.py'], [])
+        """
+        from cpsl.client import deploying  # when it is used: it brings what packs and unpacks
+
+        return self._driver.run(deploying.plan(self._gateway, entry, development))
+
+    def stream(
+        self,
+        entry: str,
+        *,
+        development: apps.Development | None = None,
+        progress: Progress | None = None,
+        timeout: float | Timeout | None = None,
+    ) -> Iterator[DeployPlan | apps.DeployEvent]:
+        """As ``client.deploy``, but yields what happens, as it happens.
+
+        First a DeployPlan: whoever stops there has sent nothing. Then each DeployStatus and DeployLog, at last the
+        DeployDone. ``development`` puts it live under its name for that, as ``capsule serve`` does.
+
+        >>> events = [event for event in client.deploys.stream("hello/app.py:app")]
+        >>> events[0].files, events[-1].app
+        (['app.py'], 'hello')
+        """
+        from cpsl.client import deploying  # when it is used: it brings what packs and unpacks
+
+        return self._driver.iterate(deploying.deploy(self._gateway, entry, development, progress, timeout))
 
     def check(self, spec: apps.AppSpec) -> apps.DeployCheck:
         """What the spec names that the workspace has not."""
@@ -223,12 +259,15 @@ class Deploys(_Noun):
 class Sessions(_Noun):
     """The conversations of an app."""
 
-    def list(self, app: str, limit: int = 50, after: str | None = None) -> turns.SessionList:
-        """A page of sessions, newest first. ``after`` is the ``next`` of the page before."""
-        return self._ask(calls.sessions(app, limit, after))
+    def list(self, app: str, limit: int = 50, after: str | None = None, search: str = "") -> turns.SessionList:
+        """A page of sessions, pinned ones first, then the newest. ``after`` is the ``next`` of the page before.
+
+        ``search``: only those in whose title or messages all these words stand.
+        """
+        return self._ask(calls.sessions(app, limit, after, search))
 
     def iter(self, app: str) -> Iterator[turns.Session]:
-        """All sessions, newest first, however many pages they are.
+        """All sessions, pinned ones first, then the newest, however many pages they are.
 
         >>> [session.title for session in client.sessions.iter("support")][-1]
         'Hello'
@@ -249,9 +288,26 @@ class Sessions(_Noun):
         """One session with its messages. Raises NotFound."""
         return self._ask(calls.session(app, id))
 
+    def update(self, app: str, id: str, title: str | None = None, pinned: bool | None = None) -> turns.Session:
+        """Give one another title, pin it, or unpin it. Raises NotFound, InvalidRequest (``invalid_title``)."""
+        return self._ask(calls.change_session(app, id, turns.SessionChange(title, pinned)))
+
     def delete(self, app: str, id: str) -> None:
         """Delete one. Raises NotFound."""
         self._ask(calls.delete_session(app, id))
+
+
+class Connections(_Noun):
+    """What you have connected for an app: accounts at other services, and forms. What they give is the app's alone."""
+
+    def list(self, app: str) -> _list[integrations.Connection]:
+        """All of them, by name."""
+        found = self._ask(calls.connections(app))
+        return found.connections
+
+    def delete(self, app: str, integration: str) -> None:
+        """Forget one, here and, where it can be told to, at the service. Raises NotFound."""
+        self._ask(calls.delete_connection(app, integration))
 
 
 class Turns(_Noun):

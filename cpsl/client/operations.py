@@ -7,9 +7,10 @@ drivers (``drivers.py``) do the operations over httpx, one blocking, one async. 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -17,6 +18,9 @@ STREAM_SILENCE_SECONDS = 35.0
 """A stream that is silent for longer is dead: the gateway sends a heartbeat every 15 s, so two are missing."""
 
 Content = bytes | Iterable[bytes]
+
+Waiting = Literal["contacting", "reconnecting"]
+"""What a client may be waiting for: an answer to what it asks, or a stream that was cut."""
 
 
 @runtime_checkable
@@ -97,13 +101,37 @@ class Sleep:
 
 
 @dataclass(frozen=True)
+class Work:
+    """Do something that blocks, like walking through a folder; the result is what it returns."""
+
+    do: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A process that has ended: its exit code, and what it wrote to stdout."""
+
+    status: int
+    output: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a process in ``folder``, its stderr being ours; the result is a Ran, None if it takes longer than that."""
+
+    argv: Sequence[str]
+    folder: Path
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Emit:
     """Hand ``value`` to whoever iterates."""
 
     value: Any
 
 
-Operation = Send | Open | NextEvent | NextBytes | Sleep | Emit
+Operation = Send | Open | NextEvent | NextBytes | Sleep | Work | Run | Emit
 Flow = Generator[Operation, Any, T]
 
 

@@ -83,7 +83,7 @@ def new_turn(
         request, left = first, limits
         if files:
             begun = gateway.clock()
-            message.attachments = yield from sent(replace(gateway, timeout=limits.over(gateway.timeout)), app, files)
+            message.attachments = yield from sent(gateway.limited(limits), app, files)
             request = replace(first, content=calls.body(message))
             left = limits.after(gateway.clock() - begun)
         yield from _followed(gateway, request, left)
@@ -153,8 +153,8 @@ def deploy(
     app: str,
     secrets: Iterable[str],
     development: apps.Development | None,
-) -> Flow[None]:
-    """Sends an archive; emits the DeployEvents. Raises what a DeployError stands for, mostly DeployFailed."""
+) -> Flow[apps.DeployDone]:
+    """Sends an archive; emits the DeployEvents, returns the last. Raises what a DeployError stands for."""
     headers = {**EVENT_STREAM, "Content-Type": "application/gzip"}
     query = {"entry": entry, "app": app, "secret_names": ",".join(secrets)}
     if development is not None:

@@ -15,7 +15,8 @@ class Timeout:
     - ``connect``: for the gateway to take a connection (10)
     - ``read``: for the next byte of an answer; of a stream, which is never silent for more than 15 seconds, before its
       connection counts as lost and is made anew (60, of a stream 35)
-    - ``total``: for a whole call, retries and the waits between them included (no limit)
+    - ``total``: for a whole call, retries and the waits between them included (no limit): a file that is uploaded or
+      downloaded, or a deploy, from its beginning to its end. Lists and logs that are iterated have it for each request
     """
 
     connect: float | None = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from cpsl import errors
 from cpsl.client import calls, flows, wall
 from cpsl.client.bodies import PIECE_BYTES, Body, Progress
 from cpsl.client.flows import Gateway
+from cpsl.client.hashing import Hasher
 from cpsl.client.operations import Answer, Emit, Flow, NextBytes, Open, Send, Sleep
 from cpsl.wire.resources import Stored, Upload
 
@@ -20,7 +20,7 @@ def upload(
     gateway: Gateway, name: str, path: str, content: Any, overwrite: bool, progress: Progress | None
 ) -> Flow[Stored]:
     """Store a file. Raises what refuses it; Conflict (``file_changed``) if it changes while it is sent."""
-    body = Body(content, progress)
+    gateway, body = gateway.limited(), Body(content, progress)
     if body.length is not None and body.length <= SMALL_BYTES:
         if progress:
             progress(0)
@@ -59,7 +59,7 @@ class _Uploading:
 
     def _send(self, upload: Upload) -> Flow[None]:
         content = self._body.after(upload.offset, upload.sha256)
-        answer: Answer = yield Send(calls.append_upload(self._name, upload, content))
+        answer: Answer = yield Send(self._gateway.in_time(calls.append_upload(self._name, upload, content)))
         if error := self._gateway.refusal(answer):
             raise error
 
@@ -72,7 +72,7 @@ class _Uploading:
         """Wait before the next attempt; raise ``error`` when there is to be none."""
         self._attempt += 1
         most = flows.RESUME_ATTEMPTS if self._reached >= 0 else self._gateway.max_retries
-        if not self._body.repeatable or self._attempt > most:
+        if not self._body.repeatable or self._attempt > most or self._gateway.is_over:
             raise error
         if error.code == "upload_differs":
             self._body.key += "-"  # a file of the same size and time, but another: it begins anew
@@ -91,7 +91,11 @@ def download(gateway: Gateway, name: str, path: str, offset: int, length: int | 
         raise errors.InvalidRequest("offset and length count bytes from 0", code="invalid_range")
     if length == 0:
         return
-    yield from _Downloading(gateway, name, path, offset, length).run()
+    downloading = _Downloading(gateway.limited(), name, path, offset, length)
+    try:
+        yield from downloading.run()
+    finally:
+        downloading.hasher.close()
 
 
 class _Downloading:
@@ -101,7 +105,8 @@ class _Downloading:
         self._gateway, self._name, self._path = gateway, name, path
         self._position = offset
         self._end = None if length is None else offset + length
-        self._hasher = hashlib.sha256() if offset == 0 and length is None else None
+        self._is_whole = offset == 0 and length is None
+        self.hasher = Hasher()
         self._etag = ""
         self._attempt = 0
 
@@ -112,14 +117,14 @@ class _Downloading:
                 yield from self._once()
                 break
             except errors.CapsuleError as error:
-                if not self._etag or not flows.is_cut(error):
+                if not self._etag or not flows.is_cut(error) or self._gateway.is_over:
                     raise
                 self._attempt = 1 if self._position > before else self._attempt + 1
                 if self._attempt > flows.RESUME_ATTEMPTS:
                     raise
             yield Sleep(flows.delay(self._attempt))
-        if self._hasher is not None and self._etag:
-            yield from self._verify(self._hasher.hexdigest())
+        if self._is_whole and self._etag:
+            yield from self._verify(self.hasher.hexdigest())
 
     def _once(self) -> Flow[None]:
         again = bool(self._etag)
@@ -135,8 +140,8 @@ class _Downloading:
         self._etag = head.headers.get("etag", "")
         while (piece := (yield NextBytes())) is not None:
             self._position += len(piece)
-            if self._hasher is not None:
-                self._hasher.update(piece)
+            if self._is_whole:
+                self.hasher.update(piece)
             yield Emit(piece)
 
     def _verify(self, digest: str) -> Flow[None]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -21,19 +22,23 @@ from cpsl.gateway.channels import routes as channels
 from cpsl.gateway.chats import routes as chats
 from cpsl.gateway.files import routes as files
 from cpsl.gateway.gateway import Gateway
+from cpsl.gateway.http.app_hosts import app_hosts
 from cpsl.gateway.http.headers import careful_headers
 from cpsl.gateway.http.hosts import local_hosts
 from cpsl.gateway.http.problems import HANDLERS
+from cpsl.gateway.integrations import routes as integrations
+from cpsl.gateway.integrations.connecting import routes as connecting
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
 from cpsl.gateway.web import routes as web
+from cpsl.gateway.web.missing import on_missing
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
 def create_app(gateway: Gateway) -> ASGIApp:
     """The ASGI application that serves ``gateway``."""
-    app: ASGIApp = _litestar(gateway)
+    app: ASGIApp = app_hosts(_litestar(gateway))
     # Around the whole application rather than inside: its own 404 and 405 pass no middleware.
     if gateway.settings.is_local and not gateway.settings.public_url:
         app = local_hosts(app)
@@ -51,14 +56,15 @@ def _litestar(gateway: Gateway) -> Litestar:
             channels.router,
             apps.router,
             chats.router,
+            integrations.router,
         ],
         security=[{"token": []}],
         before_request=_authenticate,
     )
     return Litestar(
-        route_handlers=[login, api, web.router],
+        route_handlers=[login, api, web.router, integrations.pages, connecting.router],
         request_class=GatewayRequest,
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, NotFoundException: on_missing},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,

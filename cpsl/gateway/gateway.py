@@ -26,9 +26,16 @@ from cpsl.gateway.chats.turns import Turns
 from cpsl.gateway.collections.service import Collections
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.migrate import migrate
+from cpsl.gateway.db.reserve import Reserve
 from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.files.uploads.service import Uploads
+from cpsl.gateway.http.repeats import Repeats
+from cpsl.gateway.integrations.connecting.browsers import Browsers
+from cpsl.gateway.integrations.flows import Flows
+from cpsl.gateway.integrations.providers import Providers
 from cpsl.gateway.integrations.service import Integrations
+from cpsl.gateway.integrations.states import States
+from cpsl.gateway.integrations.tokens import Clients, Tokens
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
@@ -43,8 +50,10 @@ class Gateway:
     def __init__(self, settings: Settings, master_key: Key, bootstrap_secret: str) -> None:
         self.settings = settings
         self.closing = Bell()
+        self.repeats = Repeats()
         self.is_ready = False
-        self.db = Database(settings.database)
+        self.reserve = Reserve(settings.data_dir / "reserve")
+        self.db = Database(settings.database, self.reserve.release)
         self.accounts = Accounts(self.db, Vault(master_key), bootstrap_secret)
         self.users = Users(self.db, Signer(master_key.derived("browsers")))
         self.devices = Devices(self.db, self.accounts, settings.url)
@@ -63,6 +72,11 @@ class Gateway:
         self.apps = Apps(
             self.db, self.engine, self.secrets, self.filesystems, self.user_files, self.redactions, settings
         )
+        self.browsers = Browsers(self.users.signer, settings)
+        self.states = States(self.db, self.accounts)
+        clients = Clients(self.apps, Providers.configured(settings.providers_file), settings)
+        self.flows = Flows(self.apps, self.states, clients)
+        self.tokens = Tokens(self.db, self.integrations, clients)
         self.restarts = Restarts(self.apps, self.secrets, self.engine, self.app_logs)
         self.retention = Retention(self.db, self.engine, self.apps, self.redactions, settings.keep_versions)
         self.importer = Importer(self.engine, self.secrets, self.redactions)
@@ -79,11 +93,21 @@ class Gateway:
         self.rollbacks = Rollbacks(
             self.apps, self.inventory, self.importer, self.restarts, self.retention, self.app_logs
         )
-        self.runner = Runner(self.db, self.engine, self.apps, self.integrations, self.app_logs, settings.turn_timeout)
+        self.runner = Runner(
+            self.db,
+            self.engine,
+            self.apps,
+            self.integrations,
+            self.tokens,
+            self.app_logs,
+            settings.turn_timeout,
+        )
         self.turns = Turns(self.db, self.apps, self.integrations, self.runner)
-        self.prompts = Prompts(self.db, self.runner, self.integrations, self.filesystems, self.user_files, settings)
+        self.prompts = Prompts(
+            self.db, self.runner, self.integrations, self.tokens, self.filesystems, self.user_files, settings
+        )
         self.sessions = Sessions(self.db, self.apps, self.runner)
-        self.data = Data(self.db, self.runner, self.integrations, self.app_logs, settings.turn_timeout)
+        self.data = Data(self.db, self.runner, self.integrations, self.tokens, self.app_logs, settings.turn_timeout)
         self.engine.serve(
             GatewayHost(
                 self.apps,
@@ -98,11 +122,12 @@ class Gateway:
     async def open(self) -> None:
         """Bring the store up to date, and take up what an earlier gateway left unfinished."""
         await asyncio.to_thread(migrate, self.db.engine)
+        await asyncio.to_thread(self.reserve.hold)
         await self.accounts.set_up()
         await self.apps.sweep()
         await self.user_files.sweep()
         await asyncio.to_thread(self.uploads.sweep)
-        await self.turns.recover()
+        await self.turns.recover(self.prompts.hold)
         self.retention.tidy()
         self.is_ready = True
 

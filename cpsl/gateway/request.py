@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import TypeVar
+
 from cpsl.gateway.accounts.service import Actor
 from cpsl.gateway.gateway import Gateway
 from cpsl.gateway.http.body import StrictRequest
+from cpsl.gateway.http.repeats import Asked
+
+T = TypeVar("T")
 
 
 class GatewayRequest(StrictRequest):
@@ -31,3 +38,17 @@ class GatewayRequest(StrictRequest):
     def workspace_id(self) -> str:
         """The workspace of who asks."""
         return self.actor.workspace_id
+
+    async def once(self, make: Callable[[], Awaitable[T]], digest: bytes | None = None) -> T:
+        """What ``make`` gives, or gave when this came before with the same ``Idempotency-Key``: see ``Repeats``.
+
+        Whether they may ask is for the handler to look at before: visitors of a page are all one here. ``digest`` is of
+        the body, where that is too long to be read for it.
+        """
+        key = self.headers.get("idempotency-key")
+        if key is None:
+            return await make()
+        target = f"{self.url.path}?{self.scope['query_string'].decode('latin-1')}"
+        asked = Asked(self.caller.account_id if self.caller else "", self.method, target, key)
+        told = sha256(await self.body()).digest() if digest is None else digest
+        return await self.gateway.repeats.once(asked, told, make)

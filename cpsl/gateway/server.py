@@ -196,5 +196,5 @@ def _cannot_listen(settings: Settings, error: OSError) -> Exception:
 def configure_logging() -> None:
     """Log to standard error, one line an event, with nothing of requests' bodies or headers."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for noisy in ("alembic", "uvicorn"):
+    for noisy in ("alembic", "httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -18,6 +18,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``host`` and ``port`` to listen on; ``data_dir`` holds everything that it keeps; ``database_url`` (SQLAlchemy)
     replaces the SQLite file in it; ``public_url`` is how browsers reach it, when that differs from host and port.
     ``isolation`` of runtimes: ``namespaces``, or ``none`` as an explicit choice. Times in seconds, sizes in bytes.
+    ``providers_file``: TOML with other OAuth endpoints than the known ones, as ``integrations/providers.py`` says.
     ``keep_versions``: how many versions of an app are kept for a rollback, besides the live one.
     The repr leaves ``database_url`` out: it may hold a password.
     """
@@ -27,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 1980
     public_url: str = ""
     database_url: str = ""
+    providers_file: str = ""
+    provider_timeout: float = 10.0
     isolation: str = "namespaces"
     drain_timeout: float = 10.0
     start_timeout: float = 30.0
@@ -64,5 +67,8 @@ def configured(data_dir: Path, **chosen: Any) -> Settings:
 
     Raises ConfigError.
     """
-    stored = {name: config.get(name) for name in ("database_url", "turn_timeout", "keep_versions")}
+    stored = {
+        name: config.get(name)
+        for name in ("database_url", "providers_file", "provider_timeout", "turn_timeout", "keep_versions")
+    }
     return Settings(data_dir=data_dir, **(stored | chosen))

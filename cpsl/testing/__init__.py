@@ -6,7 +6,7 @@
         assert gateway.client().chat(app.name, "hi").text == "hello"
 
 The app runs in this process, in the code that runs it everywhere; what it says and asks goes through the same structs.
-Left out is what a machine is needed for: the image, the sandbox, limits, mounts, other users, and other apps.
+Left out is what a machine is needed for: the image, the sandbox, limits, mounts.
 """
 
 from cpsl.testing.gateway import Gateway

@@ -13,22 +13,25 @@ Question = frames.Insert | frames.Find | frames.Update | frames.Delete | frames.
 
 
 class Documents:
-    """Documents by collection, and for those of scope ``session`` by session. ``scopes``: of each collection."""
+    """Documents by collection, for those of scope ``session`` by session, and of ``user`` by user.
+
+    ``scopes``: of each collection.
+    """
 
     def __init__(self, scopes: dict[str, str]) -> None:
         self._scopes = scopes
         self._shelves: dict[tuple[str, str], list[Document]] = {}
 
-    def shelf(self, collection: str, session_id: str = "") -> list[Document]:
+    def shelf(self, collection: str, session_id: str = "", user: str = "") -> list[Document]:
         """The documents of a collection, as they are kept. Raises InvalidRequest for one that is not declared."""
         if collection not in self._scopes:
             raise InvalidRequest(f"the app does not declare a collection {collection!r}", code="unknown_collection")
-        key = session_id if self._scopes[collection] == "session" else ""
+        key = {"session": session_id, "user": user}.get(self._scopes[collection], "")
         return self._shelves.setdefault((collection, key), [])
 
-    def answer(self, question: Question) -> Any:
+    def answer(self, question: Question, user: str) -> Any:
         """Raises InvalidRequest for a filter that is none, Conflict (``document_exists``)."""
-        shelf = self.shelf(question.collection, question.session_id)
+        shelf = self.shelf(question.collection, question.session_id, user)
         if isinstance(question, frames.Insert):
             return [dict(_added(shelf, document)) for document in question.documents]
         filters.check(question.filter)
@@ -49,7 +52,11 @@ class Documents:
 def _added(shelf: list[Document], document: Document) -> Document:
     kept = {**document, "_id": document.get("_id") or new_id("doc")}
     if any(each["_id"] == kept["_id"] for each in shelf):
-        raise Conflict(f"there is a document {kept['_id']!r} already", code="document_exists")
+        raise Conflict(
+            f"there is a document {kept['_id']!r} already",
+            code="document_exists",
+            hint="Update it, or insert it without an _id: it then gets one of its own.",
+        )
     shelf.append(kept)
     return kept
 

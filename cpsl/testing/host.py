@@ -7,6 +7,8 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ import msgspec
 from cpsl.app.app import App
 from cpsl.errors import InvalidRequest, NotFound
 from cpsl.runtime.worker import Worker
+from cpsl.testing import acting
 from cpsl.testing.documents import Documents
+from cpsl.testing.secrets import Secrets
 from cpsl.testing.turns import File, Store, Turn
 from cpsl.wire import events, frames
 from cpsl.wire.ids import new_id
@@ -24,26 +28,53 @@ from cpsl.wire.names import file_name, numbered_name
 from cpsl.wire.turns import Attachment
 
 URL = "https://capsule.test"
-USER = frames.AppUser("usr_test", "you@capsule.test")
+YOU = "you@capsule.test"
 MAX_PROMPT_FILE_BYTES = 512 * 1024**2
 log = logging.getLogger("cpsl.testing")
 
 
+@dataclass
+class Person:
+    """A user of the apps: what runs for them, by app, and the answers that prompts will get, by what they ask for."""
+
+    user: frames.AppUser
+    hosts: dict[str, Host] = field(default_factory=dict)
+    prepared: dict[str, deque[Callable[[Host], frames.PromptResult]]] = field(default_factory=dict)
+
+    def host_of(self, turn_id: str) -> Host:
+        """What runs a turn. Raises NotFound."""
+        found = [host for host in self.hosts.values() if turn_id in host.store.turns]
+        if found:
+            return found[0]
+        raise NotFound(f"no turn {turn_id[:80]!r} of yours", code="turn_not_found")
+
+    def waiting(self, name: str) -> tuple[Host, Turn, str] | None:
+        """The prompt that waits for an integration or a ``"file"``."""
+        for host in self.hosts.values():
+            for turn in host.store.turns.values():
+                for prompt_id, (prompt, _) in turn.prompts.items():
+                    if name == (prompt.integration or "file"):
+                        return host, turn, prompt_id
+        return None
+
+
 class Host:
-    """Everything around one worker, on ``loop``. ``folders`` are the filesystems, by name."""
+    """Everything around one worker, on ``loop``: of one app, for one person."""
 
     app_url: str
 
-    def __init__(self, app: App, secrets: dict[str, str], folders: dict[str, Path]) -> None:
+    def __init__(
+        self, app: App, person: Person, shared: Documents, secrets: Secrets, folder: Callable[[str], Path]
+    ) -> None:
         self.app, self.app_url = app, f"{URL}/a/{app.name}"
+        self.person = person
         self.loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self.store = Store()
-        self.documents = Documents({name: ref.scope for name, ref in app.collections.items()})
-        self.prepared: dict[str, deque[frames.PromptResult]] = {}
+        self.documents = shared
         self.failures: list[str] = []
-        self.worker = Worker(app, USER, self, self, self)
-        self._secrets, self._folders = secrets, folders
+        self._worker = Worker(app, person.user, self, self, self)
+        self._secrets, self._folder = secrets, folder
         self._lock = threading.RLock()
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -53,6 +84,19 @@ class Host:
         return f"{URL}/api/v1/app/{self.app.name}/files/{file_id}"
 
     # --- what the gateway asks of the worker ----------------------------------------------------------------------
+
+    async def boot(self) -> frames.Broken | None:
+        """Run the boot hook; what to say when it fails."""
+        return await self.loop.create_task(self._worker.boot(), context=acting.context_of(self))
+
+    async def stop(self) -> None:
+        """End what runs, and run the shutdown hook."""
+        self.tell(frames.Stop())
+        await self._worker.stopped.wait()
+
+    def tell(self, frame: frames.ToRuntime) -> None:
+        """Hand a frame to the worker: whatever code of the app runs because of it knows for whom it runs."""
+        acting.context_of(self).run(self._worker.handle, frame)
 
     def start(self, turn: Turn) -> None:
         """Run a turn, after those before it in its conversation."""
@@ -85,7 +129,7 @@ class Host:
             state = turn.talk.begin()
             turn.talk.messages.append(turn.asked())
             connected = dict(self.store.connected)
-            self.worker.handle(frames.StartTurn(turn.id, state, turn.text, connected, turn.attached))
+            self.tell(frames.StartTurn(turn.id, state, turn.text, connected, turn.attached))
             ended: frames.TurnEnded = await turn.ended
             if ended.data is not None:
                 turn.talk.data = ended.data
@@ -96,7 +140,7 @@ class Host:
     async def _ask_worker(self, question: Any) -> Any:
         number = len(self._answers) + 1
         self._answers[number] = self.loop.create_future()
-        self.worker.handle(question(number))
+        self.tell(question(number))
         return await self._answers[number]
 
     # --- what the worker says -------------------------------------------------------------------------------------
@@ -143,7 +187,7 @@ class Host:
         with self._lock:
             match question:
                 case frames.GetSecret():
-                    return self._secret(question.name)
+                    return self._secrets.value(question.name)
                 case frames.ReadFile():
                     content = self.store.file(question.file_id).content
                     return content[question.offset : question.offset + question.length]
@@ -151,7 +195,7 @@ class Host:
                     return self.file_url(self.keep(question.name, question.content_type, question.data).id)
                 case frames.OpenPrompt():
                     raise InvalidRequest("a prompt has to be awaited")
-            return self.documents.answer(question)
+            return self.documents.answer(question, str(self.person.user.email))
 
     def keep(self, name: str, content_type: str, content: bytes) -> Attachment:
         """Keep a file for the user."""
@@ -159,15 +203,10 @@ class Host:
         self.store.files[file.id] = file
         return Attachment(file.id, file.name, content_type, len(content), self.file_url(file.id))
 
-    def _secret(self, name: str) -> str:
-        if name in self._secrets:
-            return self._secrets[name]
-        raise NotFound(f"there is no secret {name!r}", code="secret_not_found", hint="Give it to Gateway(secrets=…).")
-
     async def _prompt(self, question: frames.OpenPrompt) -> frames.PromptResult:
         name = question.integration or "file"
-        if self.prepared.get(name):
-            result = self.prepared[name].popleft()
+        if self.person.prepared.get(name):
+            result = self.person.prepared[name].popleft()(self)
             if result.credentials is not None:
                 self.store.connected[name] = result.credentials
         else:
@@ -205,7 +244,7 @@ class Host:
         if result.file is None or not mounts:
             return result
         mount = max(mounts, key=len)
-        folder = self._folders[self.app.filesystems[mount].name] / path[len(mount) :].strip("/")
+        folder = self._folder(self.app.filesystems[mount].name) / path[len(mount) :].strip("/")
         folder.mkdir(parents=True, exist_ok=True)
         names = (numbered_name(result.file.name, attempt) for attempt in range(10_000))
         target = next(folder / name for name in names if not (folder / name).exists())

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 
-from cpsl.testing.routes import Api, Ask, Reply
+from cpsl.testing.http import Ask, Reply
+from cpsl.testing.routes import Api
 
 PREFIX = "/api/v1"
 
 
 def _ask(request: httpx.Request) -> Ask:
-    path = request.url.path.removeprefix(PREFIX)
+    path = request.url.raw_path.decode("ascii").partition("?")[0].removeprefix(PREFIX)
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Ask(request.method, path, dict(request.url.params), headers, request.content)
 

@@ -49,7 +49,8 @@ class ChannelSpec(msgspec.Struct, omit_defaults=True, frozen=True):
 class IntegrationSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     """An integration that the app may ask its user for. ``mode`` is ``oauth`` or ``form``.
 
-    ``client_id`` and ``client_secret`` are names of secrets, never values.
+    ``client_id`` and ``client_secret`` are names of secrets, never values. A provider that the gateway does not know
+    comes with its endpoints; ``issuer`` is how it names itself in answers (RFC 9207).
     """
 
     type: str
@@ -58,6 +59,10 @@ class IntegrationSpec(msgspec.Struct, omit_defaults=True, frozen=True):
     client_secret: str = ""
     scopes: list[str] = []
     fields: list[str] = []
+    authorize_url: str = ""
+    token_url: str = ""
+    revoke_url: str = ""
+    issuer: str = ""
 
 
 class DataSpec(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -150,7 +155,7 @@ class AppList(msgspec.Struct):
 
 
 class Version(msgspec.Struct, omit_defaults=False):
-    """A version of an app that is kept. ``state``: ``live`` or ``retired``."""
+    """A version of an app that is kept. ``state``: ``live`` or ``retired``; ``deployment_id`` made it."""
 
     app: str
     version: int
@@ -158,6 +163,7 @@ class Version(msgspec.Struct, omit_defaults=False):
     entry: str
     created_at: float
     image: ImageSpec = msgspec.field(default_factory=ImageSpec)
+    deployment_id: str = ""
 
 
 class VersionList(msgspec.Struct):
@@ -204,10 +210,11 @@ class Development(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(spec, name=dev_app_name(spec.name), channels=[*built_in, *named])
 
 
-class DeployStatus(msgspec.Struct, tag="status", tag_field="type"):
-    """A line about the progress of a deploy."""
+class DeployStatus(msgspec.Struct, tag="status", tag_field="type", omit_defaults=True):
+    """A line about the progress of a deploy. The first has its ``deployment_id``: the gateway goes on alone then."""
 
     message: str
+    deployment_id: str = ""
 
 
 class DeployLog(msgspec.Struct, tag="log", tag_field="type"):

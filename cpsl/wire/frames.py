@@ -256,7 +256,10 @@ class GetSecret(_Question, tag="secret", frozen=True):
 
 
 class OpenPrompt(_Question, tag="prompt", frozen=True):
-    """Ask the turn's user and wait. Answer: ``PromptResult``. ``timeout`` in seconds; ``path`` is where a file goes."""
+    """Ask the turn's user and wait. Answer: ``PromptResult``. ``timeout`` in seconds; ``path`` is where a file goes.
+
+    ``refused``: the digest of the credentials that the service refused, so others are wanted.
+    """
 
     request_id: str
     kind: str
@@ -265,6 +268,7 @@ class OpenPrompt(_Question, tag="prompt", frozen=True):
     integration: str = ""
     accept: str = ""
     path: str = ""
+    refused: str = ""
 
 
 class StoredFile(msgspec.Struct, omit_defaults=True):
@@ -283,6 +287,9 @@ class PromptResult(msgspec.Struct, omit_defaults=True):
     outcome: str
     credentials: Credentials | None = None
     file: StoredFile | None = None
+
+    def __repr__(self) -> str:
+        return f"PromptResult({self.outcome!r})"
 
 
 class ReadFile(_Question, tag="read_file", frozen=True):

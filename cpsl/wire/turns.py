@@ -98,10 +98,25 @@ class Session(msgspec.Struct, omit_defaults=True):
     updated_at: float
     title: str = ""
     messages: list[Message] = msgspec.field(default_factory=list)
+    pinned: bool = False
+
+
+MAX_TITLE = 200
+"""Characters that the title of a conversation may have."""
+
+
+class SessionChange(msgspec.Struct, omit_defaults=True):
+    """``PATCH /app/{app}/sessions/{session_id}``: what is left out stays as it is."""
+
+    title: str | None = None
+    pinned: bool | None = None
 
 
 class SessionList(msgspec.Struct):
-    """``GET /app/{app}/sessions``: newest first. ``next`` continues where this page ended, if anything is left."""
+    """``GET /app/{app}/sessions``: the pinned ones first, each kind newest first.
+
+    ``next`` continues where this page ended, if anything is left.
+    """
 
     sessions: list[Session]
     next: str | None = None

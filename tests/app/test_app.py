@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from cpsl.app import secret as secret_module
 from cpsl.wire.apps import AppSpec, ChannelSpec, CollectionSpec, DataSpec, IntegrationSpec, MountSpec
 
 ID = cpsl.Secret("GH_ID")
+HERE = "https://acme.example/oauth"
 KEY = cpsl.Secret("GH_KEY")
 
 
@@ -124,6 +127,10 @@ def test_parameters_that_cannot_be_right(wrong: dict[str, Any]) -> None:
         ({"of": cpsl.GitHub(client_id=ID, client_secret=KEY), "client_id": ID}, "more parameters"),
         ({"of": cpsl.IntegrationConfig("github", mode="magic")}, "mode"),
         ({"of": "a b"}, "cannot name a"),
+        ({"of": "acme", "client_id": ID, "authorize_url": HERE}, "no integration that"),
+        ({"of": "github", "client_id": ID, "client_secret": KEY, "token_url": HERE}, "knows where 'github' is"),
+        ({"of": "acme", "fields": ["a"], "token_url": HERE}, "which is a form"),
+        ({"of": cpsl.AWS(), "authorize_url": HERE}, "more parameters"),
     ],
 )
 def test_integrations_that_cannot_be_right(parameters: Any, says: str) -> None:
@@ -131,6 +138,40 @@ def test_integrations_that_cannot_be_right(parameters: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says) as caught:
         cpsl.App("demo").add_integration(given.pop("of"), **given)
     assert "abc" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://acme.example/token", "https://"),
+        ("http://169.254.169.254/latest", "https://"),
+        ("ftp://acme.example", "https://"),
+        ("javascript:alert(1)", "is not a URL"),
+        ("//acme.example/token", "https://"),
+        ("https://", "is not a URL"),
+        ("https://acme.example:0/", "is not a URL"),
+        ("https://[::1", "is not a URL"),
+        ("https://acme.example/a b", "is not a URL"),
+        ("https://acme.example/\r\nHost: x", "is not a URL"),
+        ("https://ácme.example/", "is not a URL"),
+        ("https://user:pass@acme.example/", "user name or a fragment"),
+        ("https://acme.example/#x", "user name or a fragment"),
+        (7, "is no text"),
+    ],
+)
+@pytest.mark.parametrize("parameter", ["authorize_url", "token_url", "revoke_url", "issuer"])
+def test_endpoints_that_are_not_safe(parameter: str, url: Any, says: str) -> None:
+    given: Any = {"authorize_url": HERE, "token_url": HERE, parameter: url}
+    with pytest.raises(ValueError, match=says) as caught:
+        cpsl.App("demo").add_integration("acme", client_id=ID, **given)
+    assert parameter in str(caught.value)
+
+
+def test_a_provider_of_your_own() -> None:
+    app = cpsl.App("demo")
+    app.add_integration("acme", client_id=ID, scopes=["a"], authorize_url=HERE, token_url="http://127.0.0.1:9/token")
+    spec = app.integrations["acme"]
+    assert (spec.mode, spec.client_secret, spec.token_url) == ("oauth", "", "http://127.0.0.1:9/token")
 
 
 def test_all_ways_to_name_an_integration() -> None:
@@ -235,3 +276,13 @@ def test_every_public_name_of_the_app_side_loads_without_the_client() -> None:
         "assert not {'httpx', 'rich', 'cpsl.client', 'cpsl.gateway', 'cpsl.runtime'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_examples_of_the_page_about_integrations() -> None:
+    page = Path(__file__).parents[2] / "docs" / "integrations.md"
+    declared: list[str] = []
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        names: dict[str, Any] = {}
+        exec(compile(block, str(page), "exec"), names)
+        declared += names["app"].integrations
+    assert declared == ["github", "aws", "crm", "acme"]

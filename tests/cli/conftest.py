@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from capsule_cli.output import AGENTS
+from tests.cli import inside
 from tests.cli.terminal import Terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -48,22 +49,24 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def run_capsule(
-    arguments: Sequence[str], env: dict[str, str], folder: Path, stdin: str | None = None
+    arguments: Sequence[str], env: dict[str, str], folder: Path, stdin: str | None = None, *, alone: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``capsule`` without a terminal and return what came of it. No traceback of ours, ever."""
+    """Run ``capsule`` without a terminal and return what came of it. No traceback of ours, ever.
+
+    To start a process takes longer than most commands, so it runs inside that of the test; ``alone`` in one of its
+    own, for what starts a gateway or is about the streams that a process is born with.
+    """
+    run = _run_alone if alone else inside.run
+    done = run(arguments, env, str(folder), stdin)
+    assert "capsule_cli/" not in done.err, done.err
+    return subprocess.CompletedProcess(["capsule", *arguments], done.code, done.out, done.err)
+
+
+def _run_alone(arguments: Sequence[str], env: dict[str, str], folder: str, stdin: str | None) -> inside.Done:
     given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-    done = subprocess.run(
-        [sys.executable, "-m", "capsule_cli", *arguments],
-        **given,
-        capture_output=True,
-        text=True,
-        env=env,
-        cwd=folder,
-        timeout=120,
-        check=False,
-    )
-    assert "capsule_cli/" not in done.stderr, done.stderr
-    return done
+    argv = [sys.executable, "-m", "capsule_cli", *arguments]
+    done = subprocess.run(argv, **given, capture_output=True, text=True, env=env, cwd=folder, timeout=120, check=False)
+    return inside.Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -79,9 +82,9 @@ def capsule(home: dict[str, str], tmp_path: Path) -> Run:
     folder.mkdir()
 
     def run(
-        *arguments: str, stdin: str | None = None, env: dict[str, str] | None = None
+        *arguments: str, stdin: str | None = None, env: dict[str, str] | None = None, alone: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        return run_capsule(arguments, home | (env or {}), folder, stdin)
+        return run_capsule(arguments, home | (env or {}), folder, stdin, alone=alone)
 
     return run
 
@@ -116,9 +119,9 @@ class Live:
     env: dict[str, str]
     folder: Path
 
-    def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str | None = None, alone: bool = False) -> subprocess.CompletedProcess[str]:
         """Run ``capsule``; it never has a terminal."""
-        return run_capsule(arguments, self.env, self.folder, stdin)
+        return run_capsule(arguments, self.env, self.folder, stdin, alone=alone)
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +129,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A real gateway, started, logged in to and stopped by the commands under test, with the app ``talker`` live."""
     folder = tmp_path_factory.mktemp("live")
     live = Live(environment(folder) | {"CAPSULE_GATEWAY_PORT": "0"}, folder)
-    assert (done := live.run("login")).returncode == 0, done.stderr
+    assert (done := live.run("login", alone=True)).returncode == 0, done.stderr
     try:
         live.run("secret", "create", "GITHUB_CLIENT_ID=a", "GITHUB_CLIENT_SECRET=b")
         deployed = live.run("deploy", f"{APPS / 'talker.py'}:app")

@@ -20,17 +20,14 @@ class Done(NamedTuple):
     err: str
 
 
-def run(arguments: Sequence[str], env: Mapping[str, str], folder: str = "/", stdin: str = "") -> Done:
-    """Run the command line as the ``capsule`` program does, with ``stdin`` as a file."""
+def run(arguments: Sequence[str], env: Mapping[str, str], folder: str = "/", stdin: str | None = "") -> Done:
+    """Run the command line as the ``capsule`` program does, with ``stdin`` as a file, or with nothing to read."""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as out,
         tempfile.TemporaryFile("w+", encoding="utf-8") as err,
-        tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as given,
+        _given(stdin) as given,
         _in_place_of(dict(env), folder),
     ):
-        given.write(stdin)
-        given.flush()
-        given.seek(0)
         before = sys.argv, sys.stdin, sys.stdout, sys.stderr
         sys.argv, sys.stdin, sys.stdout, sys.stderr = ["capsule", *arguments], given, out, err
         try:
@@ -38,6 +35,16 @@ def run(arguments: Sequence[str], env: Mapping[str, str], folder: str = "/", std
         finally:
             sys.argv, sys.stdin, sys.stdout, sys.stderr = before
         return Done(code, _text(out), _text(err))
+
+
+def _given(text: str | None) -> IO[str]:
+    if text is None:
+        return open(os.devnull, encoding="utf-8")
+    file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115  (the caller closes it)
+    file.write(text)
+    file.flush()
+    file.seek(0)
+    return file
 
 
 @contextmanager

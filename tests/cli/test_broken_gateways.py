@@ -137,18 +137,18 @@ def serving(content: bytes, *, hang: bool = False) -> Iterator[str]:
 
 
 @pytest.fixture
-def command(home: dict[str, str], tmp_path: Path) -> Callable[[str, str], Any]:
+def command(home: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
     """Runs a command against the gateway at a URL."""
     entry = write_app(tmp_path / "project", "x")
     (tmp_path / "file").write_text("content")
 
-    def run_it(words: str, url: str) -> Any:
+    def run_it(words: str, url: str, timeout: float = 0.3) -> Any:
         arguments = [each.format(app=entry, folder=tmp_path, file=tmp_path / "file") for each in ARGUMENTS[words]]
         env = home | {
             "CAPSULE_TOKEN": "cps_x",
             "CAPSULE_GATEWAY_URL": url,
             "CAPSULE_MAX_RETRIES": "0",
-            "CAPSULE_TIMEOUT": "0.3",
+            "CAPSULE_TIMEOUT": str(timeout),
         }
         return run([*words.split(), *arguments], env, str(tmp_path))
 
@@ -171,7 +171,7 @@ COMMANDS = sorted(set(ARGUMENTS) - {"status", "auth status", "deploy"})
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_gateways_that_are_something_else(command: Callable[[str, str], Any], wrong: str) -> None:
+def test_gateways_that_are_something_else(command: Callable[..., Any], wrong: str) -> None:
     content, codes = WRONG[wrong]
     with serving(content) as url:
         for words in COMMANDS:
@@ -179,22 +179,38 @@ def test_gateways_that_are_something_else(command: Callable[[str, str], Any], wr
 
 
 @pytest.mark.parametrize("words", ["status", "deploy"])
-def test_those_that_begin_with_something_of_their_own(command: Callable[[str, str], Any], words: str) -> None:
-    with serving(WRONG["a page"][0]) as url:
-        done = command(words, url)
-    assert done.code == 6
-    assert "Traceback" not in done.err
+def test_those_that_begin_with_something_of_their_own(command: Callable[..., Any], words: str) -> None:
+    """A status tells what it knows; a deploy describes the app before it asks."""
+    for wrong, (content, codes) in WRONG.items():
+        with serving(content) as url:
+            done = command(words, url)
+        assert done.code in codes, (wrong, done)
+        assert "Error: " in done.err
+        assert "Traceback" not in done.err
+        assert "This is a bug" not in done.err
+        assert bool(done.out) is (words == "status")
 
 
-def test_a_gateway_that_hangs_is_given_up(command: Callable[[str, str], Any]) -> None:
+def test_a_gateway_that_hangs_is_given_up(command: Callable[..., Any]) -> None:
+    """By every command. (A chat waits for as long as a stream may be silent: ``--timeout`` is for it.)"""
     with serving(b"", hang=True) as url:
-        for words in ("app list", "secret create", "fs ls"):
+        for words in sorted(set(ARGUMENTS) - {"chat"}):
             began = time.monotonic()
-            check(words, command(words, url), {6})
-            assert time.monotonic() - began < 10
+            done = command(words, url, timeout=0.1)
+            assert done.code == 6, (words, done)
+            assert "Error: " in done.err
+            assert time.monotonic() - began < 10, words
 
 
-def test_nobody_is_there(command: Callable[[str, str], Any]) -> None:
+def test_a_chat_is_given_up_when_its_time_is_over(home: dict[str, str]) -> None:
+    with serving(b"", hang=True) as url:
+        env = home | {"CAPSULE_TOKEN": "cps_x", "CAPSULE_GATEWAY_URL": url}
+        done = run(["chat", "x", "hi", "--timeout", "0.3"], env)
+    assert done.code == 6
+    assert "0.3 seconds" in done.err
+
+
+def test_nobody_is_there(command: Callable[..., Any]) -> None:
     for words in COMMANDS:
         done = command(words, "http://127.0.0.1:9")
         check(words, done, {6})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 # The shell's own functions are replaced by ones that print what they are given.
 _ZSH = """
-compadd() { shift; print -rl -- "$@" }
+compadd() { while [[ $1 != -- ]] do shift; done; shift; print -rl -- "$@" }
 _describe() { print -rl -- "${described[@]%%:*}" }
 _files() { print -r -- FILES }
 words=("$@"); CURRENT=$#
@@ -41,13 +42,15 @@ def scripts(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = folder / "capsule"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m capsule_cli "$@"\n')
     program.chmod(0o755)
+    live.run("fs", "create", "papers")
+    live.run("fs", "upload", "-", "papers:/2026/november.txt", stdin="x")
     for shell in SHELLS:
         (folder / shell).write_text(live.run("completion", shell).stdout)
     return folder
 
 
-def completed(shell: str, scripts: Path, env: dict[str, str], *words: str) -> list[str]:
-    """What the shell offers for the last of ``words``."""
+def completed(shell: str, scripts: Path, env: dict[str, str], *words: str, any_begin: bool = False) -> list[str]:
+    """What the shell offers for the last of ``words``; ``any_begin``: whatever it begins with."""
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell} here")
     start = {
@@ -65,7 +68,7 @@ def completed(shell: str, scripts: Path, env: dict[str, str], *words: str) -> li
     assert not done.stderr
     found = [line.strip() for line in done.stdout.splitlines() if line.strip()]
     # zsh and fish choose among what they are offered; a stand-in for their functions does not.
-    return [line for line in found if line.startswith(words[-1]) or line == "FILES"]
+    return [line for line in found if any_begin or line.startswith(words[-1]) or line == "FILES"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -81,11 +84,66 @@ def completed(shell: str, scripts: Path, env: dict[str, str], *words: str) -> li
         (("secret", "delete", "GITHUB_CLIENT_I"), "GITHUB_CLIENT_ID"),
         (("app", "list", "--profile", "lo"), "local"),
         (("--profile", "local", "chat", "tal"), "talker"),
+        (("app", "list", "--profile=lo"), "--profile=local"),
+        (("--profile=local", "chat", "tal"), "talker"),
+        (("app", "rollback", "talker", "v"), "v1"),
+        (("logs", "talker", "--version", "v"), "v1"),
+        (("logs", "--version", "v1", "tal"), "talker"),
+        (("wait", "talker", "--for", "hea"), "healthy"),
+        (("logs", "talker", "--level", "warn"), "warning"),
+        (("channel", "create", "x", "--type", "tele"), "telegram"),
+        (("create", "x", "--template", "integ"), "integrations"),
+        (("completion", "zs"), "zsh"),
+        (("config", "get", "time"), "timeout"),
+        (("auth", "switch", "lo"), "local"),
+        (("fs", "ls", "papers"), "papers:/"),
+        (("fs", "ls", "papers:/20"), "papers:/2026/"),
+        (("fs", "cat", "papers:/2026/no"), "papers:/2026/november.txt"),
+        (("fs", "upload", "x.txt", "papers:/20"), "papers:/2026/"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_words_and_names(live: Live, scripts: Path, shell: str, words: tuple[str, ...], offered: str) -> None:
     assert offered in completed(shell, scripts, live.env, "capsule", *words)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("before", [("session", "show", "talker"), ("chat", "talker", "--session")], ids=" ".join)
+def test_sessions_of_the_app_that_was_named(live: Live, scripts: Path, shell: str, before: tuple[str, ...]) -> None:
+    id = json.loads(live.run("chat", "talker", "hi", "--json").stdout)["session_id"]
+    assert id in completed(shell, scripts, live.env, "capsule", *before, id[:4])
+
+
+@pytest.mark.parametrize(
+    ("cut", "offered"),
+    [
+        (("app", "list", "--profile", "=", "lo"), "local"),
+        (("app", "list", "--profile", "="), "local"),
+        (("fs", "cat", "papers", ":", "/2026/no"), "/2026/november.txt"),
+        (("fs", "cat", "papers", ":"), "/2026/"),
+        (("--profile", "=", "local", "chat", "tal"), "talker"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bash_cuts_words_and_replaces_what_is_behind_the_cut(
+    live: Live, scripts: Path, cut: tuple[str, ...], offered: str
+) -> None:
+    """As COMP_WORDBREAKS has it: ``=`` and ``:`` are words, and only what follows them is replaced."""
+    assert offered in completed("bash", scripts, live.env, "capsule", *cut, any_begin=True)
+
+
+def test_an_argument_is_offered_where_it_belongs_and_nowhere_else(live: Live, scripts: Path) -> None:
+    assert completed("bash", scripts, live.env, "capsule", "app", "get", "talker", "t") == []
+
+
+def test_a_name_comes_without_the_client(home: dict[str, str]) -> None:
+    """What makes it quick: the client with its httpx takes longer than all the rest."""
+    probe = "import sys; from capsule_cli.main import main; main(); print(*sys.modules, file=sys.stderr)"
+    env = home | {"CAPSULE_TOKEN": "cps_x", "CAPSULE_COMPLETION_TIMEOUT": "20"}
+    argv = [sys.executable, "-c", f"import sys; sys.argv = ['capsule', '__complete', 'apps']; {probe}"]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert "http.client" in done.stderr.split()
+    assert not {"httpx", "cpsl.client", "typer", "keyring"} & set(done.stderr.split())
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -30,6 +30,7 @@ EXPECTED = {
     errors.TurnCancelled: 1,
     errors.GatewayError: 1,
     errors.StorageFull: 1,
+    errors.ProviderFailed: 1,
     errors.RateLimited: 1,
     errors.IntegrationTimeout: 1,
     errors.IntegrationDeclined: 1,

@@ -18,7 +18,7 @@ import pytest
 
 from capsule_cli import addresses, boundary, downloading
 from capsule_cli.addresses import Address
-from cpsl.errors import InvalidRequest
+from cpsl.errors import Conflict, InvalidRequest
 from tests.gateway.test_full_disk import small_disk
 from tests.support.gateway import GatewayProcess
 
@@ -236,6 +236,16 @@ def test_what_was_damaged_on_this_disk_is_not_saved(fs: Shell, tmp_path: Path) -
     assert tree(there) == {}
     fs("fs", "download", "box:/a", "there")
     assert tree(there) == {"a": b"x" * 100}
+
+
+def test_a_file_that_became_shorter_meanwhile_was_changed(fs: Shell, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"short")
+    fs("fs", "upload", "a", "box:/a")
+    with fs.gateway.client() as client:
+        saving = downloading.Saving(client, force=False, skip_existing=False)
+        with pytest.raises(Conflict) as caught:
+            list(saving._rest(Address("box", "/a"), 50, 100))
+    assert caught.value.code == "file_changed"
 
 
 def test_a_full_disk_here_leaves_nothing(fs: Shell, tmp_path: Path) -> None:

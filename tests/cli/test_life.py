@@ -64,7 +64,7 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left(capsule: Run, tmp_path
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = capsule("gateway", "start", "--port", str(taken.getsockname()[1]))
+        done = capsule("gateway", "start", "--port", str(taken.getsockname()[1]), alone=True)
     assert done.returncode == 1
     assert "taken" in done.stderr
     assert capsule("gateway", "status").returncode == 6
@@ -72,17 +72,17 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left(capsule: Run, tmp_path
 
 def test_a_data_dir_that_is_a_file_is_said(capsule: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = capsule("gateway", "start", "--data-dir", str(tmp_path / "file"))
+    done = capsule("gateway", "start", "--data-dir", str(tmp_path / "file"), alone=True)
     assert done.returncode != 0
     assert "file" in done.stderr
 
 
 def test_a_killed_gateway_is_not_running_and_starts_again(capsule: Run) -> None:
-    first = json.loads(capsule("gateway", "start", "--port", "0", "--json").stdout)
+    first = json.loads(capsule("gateway", "start", "--port", "0", "--json", alone=True).stdout)
     os.kill(first["pid"], signal.SIGKILL)
     time.sleep(0.2)
     assert capsule("gateway", "status").returncode == 6
-    assert capsule("gateway", "start", "--port", "0").returncode == 0
+    assert capsule("gateway", "start", "--port", "0", alone=True).returncode == 0
     assert "listening" in capsule("gateway", "logs").stdout
     assert capsule("gateway", "stop").returncode == 0
     assert capsule("gateway", "status").returncode == 6
@@ -187,7 +187,7 @@ def test_channels(live: Live) -> None:
 def test_quickstart_ends_with_an_answer(tmp_path: Path) -> None:
     home = environment(tmp_path) | {"CAPSULE_GATEWAY_PORT": "0"}
     try:
-        first = run_capsule(["quickstart"], home, tmp_path)
+        first = run_capsule(["quickstart"], home, tmp_path, alone=True)
         assert first.returncode == 0, first.stderr
         assert first.stdout.startswith("You said: Hello!")
         assert (tmp_path / "hello" / "app.py").is_file()

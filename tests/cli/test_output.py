@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -95,9 +96,10 @@ def test_asking_can_be_switched_off_and_the_error_says_so(terminal_of: Callable[
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_streams_that_are_not_utf_8_get_ascii(live: Live, encoding: str) -> None:
     env = live.env | {"PYTHONIOENCODING": encoding, "CAPSULE_CONFIG_DIR": str(live.folder / encoding)}
-    done = Live(env, live.folder).run("secret", "create", "--help")
+    done = Live(env, live.folder).run("secret", "create", "--help", alone=True)
     assert done.returncode == 0
-    done = Live(live.env | {"PYTHONIOENCODING": encoding}, live.folder).run("secret", "create", "ASCII=1", "--force")
+    env = live.env | {"PYTHONIOENCODING": encoding}
+    done = Live(env, live.folder).run("secret", "create", "ASCII=1", "--force", alone=True)
     assert "* Secret ASCII " in done.stderr
 
 
@@ -119,7 +121,8 @@ def test_colour_on_a_terminal(terminal: Callable[..., Terminal], env: dict[str, 
     shown = terminal("app", "list", env={"NO_COLOR": ""} | env)
     shown.wait_for("Error:")
     shown.exit_code()
-    assert ("\x1b[" in shown.screen) is coloured
+    # A line that says what is waited for may be there, and is wiped: to wipe (``\x1b[2K``) is no colour.
+    assert (re.search(r"\x1b\[[0-9;]*m", shown.screen) is not None) is coloured
 
 
 def test_no_colour_in_a_pipe_unless_it_is_forced(capsule: Run) -> None:
@@ -137,3 +140,20 @@ def test_help_of_a_command_by_its_words(capsule: Run) -> None:
     assert capsule("help", "secret", "create").stdout == capsule("secret", "create", "--help").stdout
     assert capsule("help").stdout == capsule("--help").stdout
     assert capsule("help", "nix").returncode == 2
+
+
+def test_rows_stay_whole_on_a_narrow_terminal_if_that_is_wanted(terminal_of: Callable[..., Terminal]) -> None:
+    blocks = terminal_of("app", "list", columns=40)
+    assert blocks.exit_code() == 0
+    assert "NAME:" in blocks.screen
+    rows = terminal_of("app", "list", "--no-truncate", columns=40)
+    assert rows.exit_code() == 0
+    assert "NAME:" not in rows.screen
+    assert re.search(r"NAME +VERSION +STATE +URL +UPDATED", rows.screen)
+
+
+@pytest.mark.parametrize("flag", ["--no-input", "--no-color", "--no-truncate"])
+def test_a_flag_with_a_value_is_told_that_it_takes_none(capsule: Run, flag: str) -> None:
+    done = capsule("app", "list", f"{flag}=1")
+    assert done.returncode == 2
+    assert f"{flag} takes no value" in done.stderr

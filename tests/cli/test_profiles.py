@@ -64,14 +64,38 @@ def test_of_three_somebody_has_to_choose(mine: dict[str, str]) -> None:
     assert ask(mine, "auth", "switch", "nowhere").code == 3
 
 
-def test_a_token_file_goes_before_the_variable_and_status_says_so(mine: dict[str, str], tmp_path: Path) -> None:
+def test_a_token_file_goes_before_the_login_and_status_says_so(mine: dict[str, str], tmp_path: Path) -> None:
     """gh 2, stripe 5: a token in the environment silently beats the login."""
-    both = mine | {"CAPSULE_TOKEN_FILE": token_file(tmp_path, mine), "CAPSULE_TOKEN": "cap_wrong"}
-    done = ask(both, "status")
+    with_file = mine | {"CAPSULE_TOKEN_FILE": token_file(tmp_path, mine)}
+    done = ask(with_file, "status")
     assert done.code == 0, done.err
     assert "Token from:  file" in done.out
     assert "CAPSULE_TOKEN_FILE is set, and goes before the login as profile local" in done.err
-    assert json.loads(ask(both, "status", "--json").out)["hidden_profile"] == "local"
+    assert json.loads(ask(with_file, "status", "--json").out)["hidden_profile"] == "local"
+
+
+def test_the_order_of_tokens(mine: dict[str, str], tmp_path: Path) -> None:
+    """First wins: the argument, the variable, the variable's file, the profile."""
+    file = token_file(tmp_path, mine)
+    around = mine | {"CAPSULE_TOKEN": "cps_variable", "CAPSULE_TOKEN_FILE": file}
+    assert ask(around, "--token-file", file, "auth", "token").out.strip() == token(mine)
+    assert ask(around, f"--token-file={file}", "status").code == 0
+    assert ask(around, "auth", "token").out == "cps_variable\n"
+    assert ask(around | {"CAPSULE_TOKEN": ""}, "auth", "token").out.strip() == token(mine)
+    assert ask(around, "auth", "token", "--profile", "local").out.strip() == token(mine)
+    assert ask(around, "--token-file", file, "--profile", "local", "status").code == 2
+    assert ask(mine, "--token-file", str(tmp_path / "none"), "status").code == 2
+
+
+def test_status_names_the_store_and_when_the_token_ends(mine: dict[str, str]) -> None:
+    """stripe 11: how long does a value live?"""
+    done = ask(mine, "status")
+    kept = str(Path(mine["CAPSULE_CONFIG_DIR"]) / "credentials.json")
+    assert f"Token from:  file {kept} (profile local)" in done.out
+    assert "Expires:     " in done.out
+    told = json.loads(ask(mine, "status", "--json").out)
+    assert told["token_kept_in"] == kept
+    assert "expires_at" in told
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX")

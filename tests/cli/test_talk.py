@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Live
 from tests.cli.terminal import CTRL_C, CTRL_D, Terminal
+from tests.support.processes import eventually
 
 Open = Callable[..., Terminal]
 
@@ -44,7 +45,7 @@ def test_an_app_that_fails_leaves_its_text_and_one_line(live: Live) -> None:
     assert "deliberate" not in done.stdout
     next_step = done.stderr.splitlines()[-1].split(": capsule ")[1].split()
     assert next_step[:3] == ["logs", "talker", "--turn"]
-    assert "deliberate" in live.run(*next_step).stdout
+    assert eventually(lambda: "deliberate" in live.run(*next_step).stdout)
 
 
 def test_a_prompt_without_a_terminal_is_exit_8(live: Live) -> None:

@@ -31,7 +31,8 @@ def test_nobody_is_asked_who_is_not_logged_in(terminal: Open) -> None:
     [
         (["secret", "create", "A"], "Value of A (hidden): "),
         (["channel", "create", "x", "--type", "telegram"], "bot_token (hidden): "),
-        (["fs", "delete", "x"], "[y/N] "),
+        (["channel", "delete", "x"], "[y/N] "),
+        (["fs", "delete", "x"], "Type x to go ahead: "),
     ],
 )
 def test_ctrl_c_at_a_prompt_is_130_and_says_nothing(terminal: Open, words: list[str], prompt: str) -> None:
@@ -45,10 +46,26 @@ def test_ctrl_c_at_a_prompt_is_130_and_says_nothing(terminal: Open, words: list[
 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("\n", 1), (CTRL_D, 1), ("y\n", 6)])
 def test_only_yes_is_yes(terminal: Open, answer: str, code: int) -> None:
-    screen = terminal("fs", "delete", "x", env=FAKE)
+    screen = terminal("channel", "delete", "x", env=FAKE)
     screen.wait_for("[y/N] ")
     screen.type(answer)
     assert screen.exit_code() == code
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 1), ("X\n", 1), ("\n", 1), (CTRL_D, 1), ("x\n", 6)])
+def test_what_takes_much_along_wants_its_name_typed(terminal: Open, answer: str, code: int) -> None:
+    screen = terminal("fs", "delete", "x", env=FAKE)
+    screen.wait_for("with all its files. This cannot be undone.")
+    screen.wait_for("Type x to go ahead: ")
+    screen.type(answer)
+    assert screen.exit_code() == code
+
+
+@pytest.mark.parametrize(("given", "code"), [(["--confirm", "x"], 6), (["--confirm=x"], 6), (["--confirm", "y"], 2)])
+def test_or_given_as_an_option(terminal: Open, given: list[str], code: int) -> None:
+    screen = terminal("fs", "delete", "x", *given, env=FAKE)
+    assert screen.exit_code() == code
+    assert "Type" not in screen.screen
 
 
 def test_an_empty_hidden_value_is_refused(terminal: Open) -> None:

@@ -158,3 +158,14 @@ def test_usage_errors_are_json_when_json_is_wanted(capsule: Run) -> None:
     done = capsule("app", "get", "--json")
     assert done.returncode == 2
     assert json.loads(done.stderr)["error"]["code"] == "usage"
+
+
+def test_the_reference_names_the_other_words_for_a_command() -> None:
+    from capsule_cli import reference
+
+    aliases = {command.words: command.aliases for command in reference.commands()}
+    assert aliases["secret list"] == ("secret ls",)
+    assert aliases["secret delete"] == ("secret rm",)
+    assert aliases["app versions"] == ("app history",)
+    assert aliases["fs list"] == ()  # fs ls is a command of its own
+    assert aliases["login"] == ("auth login",)

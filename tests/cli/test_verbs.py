@@ -12,8 +12,8 @@ from tests.cli.conftest import Live, write_app
 from tests.cli.inside import Done, run
 
 
-def ask(live: Live, *arguments: str, **env: str) -> Done:
-    return run(arguments, live.env | env, str(live.folder))
+def ask(live: Live, *arguments: str, stdin: str = "", **env: str) -> Done:
+    return run(arguments, live.env | env, str(live.folder), stdin)
 
 
 def test_open_prints_one_url_and_opens_nothing_without_a_terminal(live: Live) -> None:
@@ -64,6 +64,11 @@ def test_a_conversation_is_listed_shown_and_deleted(live: Live) -> None:
     shown = ask(live, "session", "show", "talker", made).out
     assert shown.startswith("# ")
     assert "remember me" in shown
+    renamed = ask(live, "session", "rename", "talker", made, "  Kept in  mind ", "--json")
+    assert json.loads(renamed.out) == {"id": made, "title": "Kept in mind"}
+    assert ask(live, "session", "list", "talker", "-q", "--search", "mind KEPT").out.split() == [made]
+    assert ask(live, "session", "list", "talker", "-q", "--search", "forgotten").out == ""
+    assert ask(live, "session", "rename", "talker", made, " ").code == 2
     assert ask(live, "session", "delete", "talker", made).code == 2  # nobody there to ask
     assert ask(live, "session", "delete", "talker", made, "--yes").code == 0
     assert ask(live, "session", "show", "talker", made).code == 3
@@ -143,3 +148,33 @@ def test_a_dry_run_sends_nothing_and_says_what_is_missing(live: Live, tmp_path: 
     real = ask(live, "deploy", entry)
     assert real.code == 3
     assert "capsule secret create NOT_THERE" in real.err
+
+
+def test_a_deploy_that_is_not_waited_for_is_an_id_to_wait_with(live: Live, tmp_path: Path) -> None:
+    """gh 10: a start command returns the id as data."""
+    entry = write_app(tmp_path / "p", "unwaited")
+    done = ask(live, "deploy", entry, "--no-wait", "-q")
+    assert (done.code, done.err, done.out.count("\n")) == (0, "", 1)
+    id = done.out.strip()
+    assert ask(live, "wait", "unwaited", "--for", f"deployment={id}", "--timeout", "60").code == 0
+    assert [each["deployment_id"] for each in json.loads(ask(live, "app", "versions", "unwaited", "--json").out)] == [
+        id
+    ]
+    told = json.loads(ask(live, "deploy", entry, "--no-wait", "--json").out)
+    assert (told["app"], told["version"], told["url"]) == ("unwaited", None, None)
+    assert told["deployment_id"].startswith("ver_")
+    assert ask(live, "wait", "unwaited", "--for", "deployment=ver_none", "--timeout", "0").code == 6
+
+
+def test_quiet_prints_what_was_made_and_says_nothing(live: Live, tmp_path: Path) -> None:
+    entry = write_app(tmp_path / "p", "quiet")
+    for words, printed in (
+        (["fs", "create", "quietfs", "-q"], "quietfs\n"),
+        (["secret", "create", "QUIET_KEY", "-", "--quiet"], "QUIET_KEY\n"),
+        (["channel", "create", "quietly", "--type", "telegram", "-c", "bot_token=1:B", "-q"], "quietly\n"),
+        (["create", str(tmp_path / "new"), "-q"], f"{tmp_path / 'new'}\n"),
+    ):
+        assert ask(live, *words, stdin="x") == (0, printed, ""), words
+    done = ask(live, "deploy", entry, "-q")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("/a/quiet\n")

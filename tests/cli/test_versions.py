@@ -13,7 +13,7 @@ from tests.cli.conftest import APP, Live, write_app
 SECRETIVE = ', secrets=["TYPED_KEY"]'
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def versioned(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Live:
     """The app ``versioned`` with three versions, answering v1, v2 and v3."""
     folder = tmp_path_factory.mktemp("versioned")

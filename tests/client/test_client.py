@@ -81,8 +81,22 @@ def test_what_may_be_repeated_is_repeated() -> None:
 def test_a_post_without_a_key_is_not_repeated() -> None:
     handler, seen = answers(httpx.ReadError("x"))
     with pytest.raises(errors.ConnectionFailed):
-        client_of(handler).filesystems.create("f")
+        client_of(handler).turns.upload("trn_1", "prm_1", "a.txt", b"a")
     assert len(seen) == 1
+
+
+def test_what_is_made_is_asked_for_again_with_the_same_key() -> None:
+    made = {"id": "fs_1", "name": "f", "created_at": 1.0}
+    handler, seen = answers(httpx.ReadError("x"), httpx.Response(503), httpx.Response(201, json=made))
+    client = client_of(handler)
+    assert client.filesystems.create("f").id == "fs_1"
+    keys = {request.headers["idempotency-key"] for request in seen}
+    assert (len(seen), len(keys)) == (3, 1)
+    handler, seen = answers(*[httpx.Response(201, json=made)] * 2)
+    client = client_of(handler)
+    client.filesystems.create("f")
+    client.filesystems.create("f")
+    assert len({request.headers["idempotency-key"] for request in seen}) == 2
 
 
 def test_retries_end() -> None:
@@ -202,7 +216,7 @@ def test_an_answer_that_cannot_be_understood(body: bytes) -> None:
 
 
 def test_an_endless_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cpsl.client.drivers.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("cpsl.client.connections.MAX_ANSWER_BYTES", 1000)
     handler, _ = answers(httpx.Response(200, content=bytes(2000)))
     with pytest.raises(errors.GatewayError):
         client_of(handler).list_apps()

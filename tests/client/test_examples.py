@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,8 @@ from cpsl.client import nouns
 from cpsl.testing import Gateway
 from cpsl.testing.gateway import TOKEN
 from cpsl.testing.host import URL
+from tests.support.gateway import GatewayProcess
+from tests.support.projects import answering
 
 app = cpsl.App("support")
 
@@ -37,12 +40,25 @@ EXAMPLES = [
 
 
 @pytest.fixture
-def names() -> Iterator[dict[str, Any]]:
+def names(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """What the examples take as given."""
+    if "deploy" in request.node.name.lower():
+        yield request.getfixturevalue("machine")
+        return
     with Gateway(app) as gateway, gateway.client() as client:
         given = {"token": TOKEN, "gateway_url": URL, "http": httpx.Client(transport=gateway.transport())}
         reply = client.chat("support", "Hello")
         yield {"client": client, "reply": reply, "cpsl": cpsl, "Client": cpsl.Client, **given}
+
+
+@pytest.fixture
+def machine(real_gateway: GatewayProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """A real gateway, and the project ``hello`` in the working folder: what deploys needs both."""
+    (tmp_path / "hello").mkdir()
+    (tmp_path / "hello" / "app.py").write_text(answering("hello")["app.py"])
+    monkeypatch.chdir(tmp_path)
+    with real_gateway.client() as client:
+        yield {"client": client}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)

@@ -10,7 +10,7 @@ from capsule_cli import reference
 from cpsl.client import AsyncClient, Client, async_nouns, nouns
 from tests.support import twins
 
-NOUNS = ["Apps", "Channels", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns"]
+NOUNS = ["Apps", "Channels", "Connections", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns"]
 
 
 def public(kind: type) -> dict[str, object]:
@@ -76,12 +76,13 @@ HERE_ONLY = (
 """Commands about this machine and who is logged in on it: ``cpsl.config``, ``cpsl.auth`` and ``cpsl.client.login``."""
 
 CALLS = {
-    "quickstart": "deploys.create", "serve": "deploys.create", "deploy": "deploys.create", "chat": "stream",
+    "quickstart": "deploys.stream", "serve": "deploys.stream", "deploy": "deploys.stream", "chat": "stream",
     "logs": "apps.follow_logs", "open": "get_app", "wait": "apps.get", "app list": "apps.list", "app get": "apps.get",
     "app versions": "apps.versions", "app rollback": "apps.rollback", "app restart": "apps.restart",
     "app delete": "apps.delete", "secret create": "secrets.create", "secret update": "secrets.create",
     "secret list": "secrets.list", "secret delete": "secrets.delete", "session list": "sessions.list",
-    "session show": "sessions.messages", "session delete": "sessions.delete", "fs create": "filesystems.create",
+    "session show": "sessions.messages", "session delete": "sessions.delete", "session rename": "sessions.update",
+    "fs create": "filesystems.create",
     "fs list": "filesystems.list", "fs delete": "filesystems.delete", "fs show": "filesystems.stat",
     "fs ls": "filesystems.entries", "fs upload": "filesystems.upload", "fs download": "filesystems.download",
     "fs cat": "filesystems.download", "fs mkdir": "filesystems.make_folder", "fs mv": "filesystems.move_file",

@@ -9,10 +9,12 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +22,7 @@ import pytest
 import cpsl
 from cpsl import errors
 from cpsl.client.timeouts import Timeout
+from tests.client.gateway import FakeGateway
 from tests.support.servers import Apps, Forwarding, certificate, serving
 
 
@@ -40,7 +43,9 @@ def dripping() -> Iterator[str]:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(10_000)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nContent-Disposition: attachment\r\n\r\n"
+                )
                 for _ in range(1000):
                     connection.sendall(b" ")
                     time.sleep(0.02)
@@ -94,6 +99,65 @@ def test_the_total_ends_an_answer_that_never_stops_to_come() -> None:
         begun = time.monotonic()
         with pytest.raises(cpsl.GatewayTimeout):
             client.list_apps()
+        assert time.monotonic() - begun < 1.0
+
+
+class SlowFile(BytesIO):
+    """A large file on a slow disk."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        time.sleep(0.05)
+        return super().read(100_000)
+
+
+def slow_pieces() -> Iterator[bytes]:
+    for _ in range(100):
+        time.sleep(0.05)
+        yield b"x"
+
+
+TRANSFERS: dict[str, Callable[[Any], Any]] = {
+    "upload of pieces": lambda client: client.filesystems.upload("disk", "/a", slow_pieces()),
+    "upload of a file": lambda client: client.filesystems.upload("disk", "/a", SlowFile(bytes(10_000_000))),
+    "deploy": lambda client: client.deploys.create(slow_pieces(), "app.py:app"),
+    "attachment": lambda client: client.chat(
+        "a", "b", attachments=[cpsl.Upload("a", slow_pieces()), cpsl.Upload("b", b"b")], timeout=0.4
+    ),
+}
+
+
+async def all_of(call: Any) -> None:
+    if isinstance(call, AsyncIterator):
+        async for _ in call:
+            pass
+    else:
+        await call
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("transfer", TRANSFERS)
+def test_the_total_covers_a_whole_transfer(transfer: str, is_async: bool) -> None:
+    do, limit = TRANSFERS[transfer], Timeout(total=0.4)
+
+    async def main(url: str) -> None:
+        async with cpsl.AsyncClient("cps_x", url, timeout=limit) as client:
+            await all_of(do(client))
+
+    with FakeGateway() as gateway, cpsl.Client("cps_x", gateway.url, timeout=limit) as client:
+        begun = time.monotonic()
+        with pytest.raises(cpsl.GatewayTimeout):
+            if is_async:
+                asyncio.run(main(gateway.url))
+            elif isinstance(found := do(client), Iterator):
+                list(found)
+        assert 0.3 < time.monotonic() - begun < 1.5
+
+
+def test_the_total_covers_a_whole_download() -> None:
+    with dripping() as url, cpsl.Client("cps_x", url, timeout=Timeout(total=0.3)) as client:
+        begun = time.monotonic()
+        with pytest.raises(cpsl.GatewayTimeout):
+            list(client.filesystems.download("disk", "/a"))
         assert time.monotonic() - begun < 1.0
 
 

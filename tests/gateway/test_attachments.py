@@ -15,7 +15,7 @@ import cpsl
 from tests.support.gateway import APPS, GatewayProcess
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def reader(gateway: GatewayProcess) -> GatewayProcess:
     """The shared gateway with the app ``reader`` deployed."""
     gateway.deploy(APPS / "reader.py")

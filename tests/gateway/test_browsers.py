@@ -9,14 +9,18 @@ from cpsl.gateway.users.cookies import Signer
 from tests.support.gateway import APPS, GatewayProcess
 
 
+@pytest.fixture(scope="session")
+def app_id(gateway: GatewayProcess) -> str:
+    gateway.deploy(APPS / "echo.py")
+    with gateway.client() as client:
+        return client.apps.get("echo").id
+
+
 @pytest.mark.parametrize(
     "value",
     ["", "v", "v.", "v..", "s.", "s.nothing", "v.0123.4567", "x.y.z", "v.é.é", "v." + "a" * 4000],
 )
-def test_a_cookie_that_we_did_not_sign_is_nobody(gateway: GatewayProcess, value: str) -> None:
-    gateway.deploy(APPS / "echo.py")
-    with gateway.client() as client:
-        app_id = client.apps.get("echo").id
+def test_a_cookie_that_we_did_not_sign_is_nobody(gateway: GatewayProcess, app_id: str, value: str) -> None:
     headers = [(b"Cookie", f"capsule_{app_id}={value}".encode("latin-1"))]
     refused = httpx.get(f"{gateway.url}/api/v1/app/echo/sessions", headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (401, "not_logged_in")

@@ -33,7 +33,7 @@ TRY = """
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def prison(bench: GatewayProcess) -> GatewayProcess:
     with bench.client() as client:
         inside = run(client, "import os; return os.getuid(), os.getcwd()")
@@ -42,13 +42,13 @@ def prison(bench: GatewayProcess) -> GatewayProcess:
     return bench
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def alice(prison: GatewayProcess) -> Iterator[cpsl.Client]:
     with prison.client() as client:
         yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bob(prison: GatewayProcess) -> Iterator[cpsl.Client]:
     """Another user of the same app."""
     with prison.colleague("bob@escape.example") as client:

@@ -22,7 +22,7 @@ from tests.support.gateway import GatewayProcess
 PIECE = os.urandom(1 << 20)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def disk(gateway: GatewayProcess) -> GatewayProcess:
     """The shared gateway with a filesystem ``disk`` of these tests."""
     with gateway.client() as client:

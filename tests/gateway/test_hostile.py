@@ -39,7 +39,7 @@ _PROMPT = "{'type': 'prompt', 'prompt_id': 'p', 'kind': 'file', 'message': 'm', 
 Client = Callable[[str], cpsl.Client]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def member(bench: GatewayProcess) -> Client:
     """A client of one more user of the app."""
     with bench.http() as http:

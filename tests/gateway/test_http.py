@@ -24,6 +24,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/app/{app}/chat": {"json": {"text": "hi"}},
     "/api/v1/app/{app}/stream": {"json": {"text": "hi"}, "params": {"text": "hi"}},
     "/api/v1/app/{app}/files": {"params": {"name": "x"}, "content": b"x"},
+    "/api/v1/app/{app}/sessions/{session_id}": {"json": {"title": "x"}},
     "/api/v1/apps/{app}/rollback": {"json": {}},
     "/api/v1/fs/{name}/content": {"params": {"path": "/x"}, "content": b""},
     "/api/v1/fs/{name}/folders": {"params": {"path": "/x"}},
@@ -123,6 +124,7 @@ def _things(gateway: GatewayProcess) -> dict[str, str]:
         token = http.get("/me").json()["token"]["id"]
         app = http.get("/apps/echo").json()["id"]
     return {
+        "integration": "aws",
         "app": app,
         "name": "http-files",
         "name_id": files["id"],

@@ -16,7 +16,7 @@ import cpsl
 from tests.support.gateway import APPS, GatewayProcess, running_gateway
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def hog(gateway: GatewayProcess) -> GatewayProcess:
     return with_hog(gateway)
 
@@ -28,13 +28,13 @@ def with_hog(gateway: GatewayProcess) -> GatewayProcess:
     return gateway
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(hog: GatewayProcess) -> Iterator[cpsl.Client]:
     with hog.client() as client:
         yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def neighbour(hog: GatewayProcess) -> Iterator[cpsl.Client]:
     """Another user of the same app."""
     with hog.colleague("neighbour@limits.example") as client:

@@ -16,7 +16,7 @@ from tests.support.gateway import GatewayProcess
 CANARY = 'canary "value" + 7f3a/né'
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def member(gateway: GatewayProcess) -> str:
     return gateway.member("me@secrets.test", "secrets")
 

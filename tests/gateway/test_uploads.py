@@ -29,7 +29,7 @@ PIECE = os.urandom(1 << 20)
 PARTIAL = {"Content-Type": "application/partial-upload", "Upload-Complete": "?0"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def disk(gateway: GatewayProcess) -> GatewayProcess:
     """The shared gateway with a filesystem ``uploads`` of these tests."""
     with gateway.client() as client:

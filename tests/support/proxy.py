@@ -19,6 +19,7 @@ class CuttingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.cuts = 0
+        self._open: list[socket.socket] = []
 
     def serve(self) -> None:
         with suppress(OSError):
@@ -26,11 +27,19 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
                 threading.Thread(target=self._pass, args=(client,), daemon=True).start()
 
+    def hang_up(self) -> None:
+        """Cut every connection that is open."""
+        self.cuts += 1
+        while self._open:
+            with suppress(OSError):
+                self._open.pop().shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self._listener.close()
 
     def _pass(self, client: socket.socket) -> None:
         server = socket.create_connection(self._target)
+        self._open += [client, server]
         threading.Thread(target=self._upward, args=(client, server), daemon=True).start()
         left = self._cut_after.pop(0) if self._cut_after else None
         with suppress(OSError), client, server:

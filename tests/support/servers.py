@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -68,6 +69,12 @@ class Forwarding(Apps):
         self.server.paths.append(self.path)
         answer = httpx.get(self.path, headers={"Authorization": self.headers["Authorization"]}, trust_env=False)
         self.answer(answer.status_code, answer.content)
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on, for programs that cannot choose one themselves."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parents[2] / "cpsl" / "client"
@@ -44,7 +45,7 @@ def _twin(name: str) -> str:
 def formatted(text: str) -> str:
     """As ruff writes it."""
     for command in (["check", "--fix", "--quiet", "--select", "I,F401"], ["format", "--quiet"]):
-        argv = ["ruff", *command, "--stdin-filename", str(HERE / "twin.py"), "-"]
+        argv = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(HERE / "twin.py"), "-"]
         text = subprocess.run(argv, input=text, capture_output=True, text=True, check=True).stdout
     return text
 

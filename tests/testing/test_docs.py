@@ -16,4 +16,4 @@ def test_every_example_of_the_page_runs() -> None:
         exec(compile(block, str(PAGE), "exec"), names)
     with names["Gateway"](names["app"], secrets={"MODEL_KEY": "any"}) as gateway:
         names["test_it_answers"](gateway)
-    assert len(blocks) == 4
+    assert len(blocks) == 6

@@ -69,7 +69,7 @@ async def list_tokens(request: GatewayRequest) -> TokenList:
 @post("/tokens")
 async def create_token(data: TokenCreate, request: GatewayRequest) -> NewToken:
     """A further token."""
-    return await request.gateway.accounts.create_token(request.actor, data)
+    return await request.once(lambda: request.gateway.accounts.create_token(request.actor, data))
 
 
 @delete("/tokens/{token_id:str}")

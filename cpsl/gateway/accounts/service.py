@@ -138,7 +138,11 @@ class Accounts:
                 lambda connection: self._add_account(connection, wanted.email, workspace, "member")
             )
         except IntegrityError:
-            raise Conflict(f"there is an account {wanted.email!r} already", code="account_exists") from None
+            raise Conflict(
+                f"there is an account {wanted.email!r} already",
+                code="account_exists",
+                hint="Take another address, or make a token for that account.",
+            ) from None
 
     async def me(self, actor: Actor) -> Me:
         """Who asks, and with which token. Raises AuthError when the token was revoked a moment ago."""

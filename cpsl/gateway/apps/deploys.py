@@ -124,9 +124,9 @@ class Deploys:
 
     async def _make(self, actor: Actor, archive: Path, wanted: Wanted, version_id: str, report: Report) -> VersionRef:
         folder = self._apps.folder(version_id)
+        report(DeployStatus("Unpacking", version_id))
         if self._settings.isolation == "none":
             report(DeployStatus(f"Warning: {NO_ISOLATION}"))
-        report(DeployStatus("Unpacking"))
         await asyncio.to_thread(_unpack, archive, folder, self._settings.max_bundle_bytes)
         named = [check_secret_name(name) for name in wanted.secrets]
         start = Start(

@@ -86,7 +86,11 @@ def _check(app: App, wanted: int, known: list[Version]) -> None:
     numbers = [version.version for version in known]
     see = f"See: capsule app versions {app.name}"
     if wanted == app.live_version:
-        raise Conflict(f"v{wanted} of {app.name} is live already", code="already_live", hint=see)
+        raise Conflict(
+            f"v{wanted} of {app.name} is live already",
+            code="already_live",
+            hint=f"See: capsule app versions {app.name}",
+        )
     if wanted not in numbers:
         newest = max(numbers, default=0)
         what = (

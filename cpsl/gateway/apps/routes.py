@@ -71,7 +71,8 @@ async def list_versions(app: str, request: GatewayRequest) -> VersionList:
 @post("/apps/{app:str}/rollback", status_code=200)
 async def roll_back(app: str, data: Rollback, request: GatewayRequest) -> RolledBack:
     """Make an earlier version the live one, once it has come up. Turns in flight end in the version they began in."""
-    return await request.gateway.rollbacks.roll_back(request.workspace_id, app, data.version)
+    rollbacks = request.gateway.rollbacks
+    return await request.once(lambda: rollbacks.roll_back(request.workspace_id, app, data.version))
 
 
 @post("/apps/{app:str}/restart", status_code=200)

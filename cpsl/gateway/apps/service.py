@@ -272,7 +272,7 @@ def named_secrets(spec: AppSpec) -> list[str]:
 
 def _version(row: Row[Any], app: str) -> Version:
     spec = msgspec.convert(row.spec, AppSpec)
-    return Version(app, row.number, row.state, row.entry, row.created_at, image=spec.image)
+    return Version(app, row.number, row.state, row.entry, row.created_at, spec.image, row.id)
 
 
 def _ref(row: Row[Any]) -> VersionRef:

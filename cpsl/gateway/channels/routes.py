@@ -17,7 +17,8 @@ async def list_channels(request: GatewayRequest) -> ChannelList:
 @post("")
 async def create_channel(data: ChannelCreate, request: GatewayRequest) -> ChannelCreated:
     """Keep a messenger account for apps to answer on."""
-    return ChannelCreated(await request.gateway.channels.create(request.workspace_id, data))
+    channels = request.gateway.channels
+    return ChannelCreated(await request.once(lambda: channels.create(request.workspace_id, data)))
 
 
 @get("/{name:str}")

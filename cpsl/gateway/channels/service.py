@@ -63,7 +63,11 @@ class Channels:
         try:
             await self._db.write(work)
         except IntegrityError:
-            raise Conflict(f"there is a channel {wanted.name!r} already", code="channel_exists") from None
+            raise Conflict(
+                f"there is a channel {wanted.name!r} already",
+                code="channel_exists",
+                hint=f"Take another name, or delete it first: capsule channel delete {wanted.name}",
+            ) from None
         return await self.get(workspace_id, wanted.name)
 
     async def delete(self, workspace_id: str, name: str, used_by: list[str], *, force: bool) -> None:

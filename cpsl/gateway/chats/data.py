@@ -12,6 +12,7 @@ from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.integrations.service import Integrations
+from cpsl.gateway.integrations.tokens import Tokens
 from cpsl.wire.frames import AppUser, DataResponse, TurnFailure
 
 
@@ -19,11 +20,18 @@ class Data:
     """Asks the data handlers of apps. ``timeout``: seconds that one may take."""
 
     def __init__(
-        self, db: Database, runner: Runner, integrations: Integrations, app_logs: AppLogs, timeout: float
+        self,
+        db: Database,
+        runner: Runner,
+        integrations: Integrations,
+        tokens: Tokens,
+        app_logs: AppLogs,
+        timeout: float,
     ) -> None:
         self._db = db
         self._runner = runner
         self._integrations = integrations
+        self._tokens = tokens
         self._app_logs = app_logs
         self._timeout = timeout
 
@@ -32,7 +40,8 @@ class Data:
 
         Raises AppError when the app fails, is not there, or takes too long; InvalidRequest for wrong ``params``.
         """
-        connected = await self._db.read(lambda c: self._integrations.of_user(c, version.workspace_id, user.id))
+        connected = await self._db.read(lambda c: self._integrations.of_user(c, version, user.id))
+        connected = await self._tokens.all_good(version, user.id, connected)
         try:
             response = await self._response(version, user, name, params, connected)
         except (AppBroken, RuntimeLost) as error:

@@ -91,9 +91,18 @@ class TurnLog:
         await self._stored()
         return True
 
+    async def leave(self) -> None:
+        """Take nothing more and stay unfinished: the next gateway goes on. Returns once all so far is stored."""
+        self._sealed = True
+        await self._stored()
+
     def after(self, number: int) -> list[Entry]:
         """Stored events past a number. They are numbered from 1 without gaps."""
         return self._entries[max(number, 0) :]
+
+    async def wait(self, closing: Bell, timeout: float) -> bool:
+        """Wait for more, or for the gateway to close, for at most ``timeout`` seconds; tells whether that came."""
+        return await wait_for(self._changed, closing, timeout=timeout)
 
     async def watch(self, after: int, closing: Bell, heartbeat: float) -> AsyncIterator[bytes]:
         """Server-sent events past ``after``, to the end of the log, or until the gateway closes."""

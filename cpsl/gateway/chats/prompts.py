@@ -12,12 +12,14 @@ import msgspec
 from sqlalchemy import Connection, Row
 
 from cpsl.errors import Conflict, InvalidRequest, NotFound, TooLarge
+from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.chats import store
-from cpsl.gateway.chats.log import Also
 from cpsl.gateway.chats.running import LiveTurn, Runner
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.files.service import FileSystems, UserFiles
-from cpsl.gateway.integrations.service import Integrations, credentials_from, declared, fields_of
+from cpsl.gateway.integrations.oauth import Grant
+from cpsl.gateway.integrations.service import Integrations, declared, fields_of, grant_from
+from cpsl.gateway.integrations.tokens import Tokens
 from cpsl.gateway.settings import Settings
 from cpsl.wire.apps import MountSpec
 from cpsl.wire.events import Prompt, PromptClosed
@@ -39,6 +41,7 @@ class Prompts:
         db: Database,
         runner: Runner,
         integrations: Integrations,
+        tokens: Tokens,
         filesystems: FileSystems,
         user_files: UserFiles,
         settings: Settings,
@@ -46,6 +49,7 @@ class Prompts:
         self._db = db
         self._runner = runner
         self._integrations = integrations
+        self._tokens = tokens
         self._filesystems = filesystems
         self._user_files = user_files
         self._settings = settings
@@ -53,22 +57,79 @@ class Prompts:
 
     async def ask(self, live: LiveTurn, question: OpenPrompt) -> PromptResult:
         """Ask the turn's user and wait. An integration that is connected already is answered at once."""
-        if question.kind != "file" and (known := await self._connected(live, question.integration)):
+        if live.hold is not None and (known := await self._asked_before(live, question)):
+            return known
+        if question.kind != "file" and (known := await self._connected(live, question)):
             return known
         prompt = self._prompt(live, question)
-        answered: asyncio.Future[PromptResult] = asyncio.get_running_loop().create_future()
-        self._waiting[prompt.prompt_id] = answered
-        live.has_asked = True
-        try:
-            await live.log.add_durably([prompt], lambda c: store.add_prompt(c, live.id, prompt, question.path))
-            return await self._outcome(live, prompt, answered)
-        finally:
-            self._waiting.pop(prompt.prompt_id, None)
+        answered = self._expect(live, prompt.prompt_id)
+        live.prompts_repeated.add(prompt.prompt_id)
+        live.prompts_asked += 1
+        position = live.prompts_asked
+        await live.log.add_durably([prompt], lambda c: store.add_prompt(c, live.id, prompt, question.path, position))
+        if question.kind != "file" and (known := await self._connected(live, question)):  # while it was being asked
+            await self._close(live, prompt.prompt_id, known)
+        return await self._outcome(live, prompt, answered)
 
-    async def _outcome(self, live: LiveTurn, prompt: Prompt, answered: asyncio.Future[PromptResult]) -> PromptResult:
+    async def hold(self, live: LiveTurn) -> None:
+        """Return when a prompt of a turn that waited when the gateway ended has an outcome."""
+        rows = await self._db.read(lambda connection: store.prompts_of(connection, live.id))
+        live.prompts_asked = len(rows)
+        untold = [row for row in rows if row.outcome is not None and row.id in live.log.prompts]
+        if untold:
+            return await live.log.add_durably([PromptClosed(row.id, row.outcome) for row in untold])
+        waits = [
+            asyncio.ensure_future(self._outcome(live, prompt, self._expect(live, prompt_id), until_turn_ends=False))
+            for prompt_id, prompt in live.log.prompts.items()
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _expect(self, live: LiveTurn, prompt_id: str) -> asyncio.Future[PromptResult]:
+        """Where the result of a prompt arrives, as long as its turn runs."""
+        answered = self._waiting.setdefault(prompt_id, asyncio.get_running_loop().create_future())
+        if live.task is not None:
+            live.task.add_done_callback(lambda _: self._waiting.pop(prompt_id, None))
+        return answered
+
+    async def _asked_before(self, live: LiveTurn, question: OpenPrompt) -> PromptResult | None:
+        """The result of the prompt that this question was when the handler ran for the first time, if it was one."""
+        rows = await self._db.read(lambda connection: store.prompts_of(connection, live.id))
+        new = (row for row in rows if row.id not in live.prompts_repeated)
+        row = next((row for row in new if _is_asked_by(row, question)), None)
+        if row is None:
+            return None
+        live.prompts_repeated.add(row.id)
+        if row.outcome is None:
+            return await self._outcome(live, msgspec.convert(row.event, Prompt), self._expect(live, row.id))
+        return await self._db.read(lambda connection: self._result(connection, live, row))
+
+    def _result(self, connection: Connection, live: LiveTurn, row: Row[Any]) -> PromptResult:
+        """What a prompt of this turn brought; of an integration what it gives now, if it is still connected."""
+        if row.result is None:
+            return PromptResult(row.outcome)
+        plain = self._integrations.open(connection, live.version, bytes(row.result), _context(live.id, row.id))
+        result = msgspec.json.decode(plain, type=PromptResult)
+        if result.credentials is not None:
+            connected = self._integrations.of_user(connection, live.version, live.owner_id)
+            result.credentials = connected.get(row.event["integration"], result.credentials)
+        return result
+
+    async def _outcome(
+        self,
+        live: LiveTurn,
+        prompt: Prompt,
+        answered: asyncio.Future[PromptResult],
+        *,
+        until_turn_ends: bool = True,
+    ) -> PromptResult:
         """Wait for the answer until the prompt expires or its turn ends."""
-        ends: set[asyncio.Future[Any]] = {answered, *([live.task] if live.task else [])}
-        await asyncio.wait(ends, timeout=prompt.expires_at - time.time(), return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {answered, *([live.task] if live.task and until_turn_ends else [])}
+        timeout = max(0.0, prompt.expires_at - time.time())
+        await asyncio.wait(ends, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         expired = PromptResult("expired")
         if answered.done() or (live.task and live.task.done()):
             return answered.result() if answered.done() else PromptResult("cancelled")
@@ -87,13 +148,30 @@ class Prompts:
             raise InvalidRequest(
                 f"this prompt takes no fields; it waits for: {event.kind}", code="invalid_prompt_answer"
             )
-        credentials = credentials_from(event.fields, answer.fields)
+        grant = grant_from(event.fields, answer.fields)
+        await self.connected(live.version, live.owner_id, event.integration, grant, prompt_id)
+        return PromptState(prompt_id, "answered")
 
-        def connect(connection: Connection) -> None:
-            user_id, workspace_id = live.user.id, live.version.workspace_id
-            self._integrations.connect(connection, workspace_id, user_id, event.integration, credentials)
+    async def connected(
+        self, version: VersionRef, app_user_id: str, integration: str, grant: Grant, prompt_id: str | None = None
+    ) -> None:
+        """Keep what a user has connected, and answer all prompts of theirs that wait for it.
 
-        return await self._close_or_refuse(live, prompt_id, PromptResult("answered", credentials), connect)
+        With a ``prompt_id`` only if that one waits still: else raises Conflict, and nothing is kept.
+        """
+        lives = self._runner.of_user(app_user_id)
+        waiting = [(live, each) for live in lives for each in _asking_for(live, integration)]
+        result = PromptResult("answered", grant.credentials)
+
+        def work(connection: Connection) -> list[tuple[LiveTurn, str]]:
+            self._integrations.connect(connection, version, app_user_id, integration, grant)
+            closed = [(live, each) for live, each in waiting if self._put(connection, live, each, result)]
+            if prompt_id is not None and prompt_id not in [each for _, each in closed]:
+                raise _closed_already()
+            return closed
+
+        for live, each in await self._db.write(work):
+            await self._tell(live, each, result)
 
     async def answer_file(
         self, turn_id: str, prompt_id: str, source: Path, name: str, content_type: str
@@ -111,12 +189,9 @@ class Prompts:
             await self._take_back(live, stored)
             raise
 
-    async def _connected(self, live: LiveTurn, integration: str) -> PromptResult | None:
-        def work(connection: Connection) -> PromptResult | None:
-            known = self._integrations.of_user(connection, live.version.workspace_id, live.user.id)
-            return PromptResult("answered", known[integration]) if integration in known else None
-
-        return await self._db.read(work)
+    async def _connected(self, live: LiveTurn, question: OpenPrompt) -> PromptResult | None:
+        known = await self._tokens.get(live.version, live.owner_id, question.integration, refused=question.refused)
+        return PromptResult("answered", known) if known else None
 
     def _prompt(self, live: LiveTurn, question: OpenPrompt) -> Prompt:
         prompt = Prompt(
@@ -151,30 +226,29 @@ class Prompts:
             raise _closed(row)
         return live, msgspec.convert(row.event, Prompt), row.path
 
-    async def _close_or_refuse(
-        self, live: LiveTurn, prompt_id: str, result: PromptResult, also: Also | None = None
-    ) -> PromptState:
-        if not await self._close(live, prompt_id, result, also):
-            raise Conflict("this prompt was answered already", code="prompt_closed")
+    async def _close_or_refuse(self, live: LiveTurn, prompt_id: str, result: PromptResult) -> PromptState:
+        if not await self._close(live, prompt_id, result):
+            raise _closed_already()
         file = msgspec.to_builtins(result.file) if result.file else {}
         return PromptState(prompt_id, result.outcome, file)
 
-    async def _close(self, live: LiveTurn, prompt_id: str, result: PromptResult, also: Also | None = None) -> bool:
-        """Give a prompt its outcome, once; ``also`` runs in the same transaction."""
-
-        def work(connection: Connection) -> bool:
-            closed = store.close_prompt(connection, prompt_id, result.outcome)
-            if closed and also is not None:
-                also(connection)
-            return closed
-
-        if not await self._db.write(work):
+    async def _close(self, live: LiveTurn, prompt_id: str, result: PromptResult) -> bool:
+        """Give a prompt its outcome, once."""
+        if not await self._db.write(lambda connection: self._put(connection, live, prompt_id, result)):
             return False
+        await self._tell(live, prompt_id, result)
+        return True
+
+    def _put(self, connection: Connection, live: LiveTurn, prompt_id: str, result: PromptResult) -> bool:
+        plain, context = msgspec.json.encode(result), _context(live.id, prompt_id)
+        sealed = self._integrations.seal(connection, live.version, plain, context)
+        return store.close_prompt(connection, prompt_id, result.outcome, sealed)
+
+    async def _tell(self, live: LiveTurn, prompt_id: str, result: PromptResult) -> None:
         await live.log.add_durably([PromptClosed(prompt_id, result.outcome)])
         waiting = self._waiting.get(prompt_id)
         if waiting is not None and not waiting.done():
             waiting.set_result(result)
-        return True
 
     async def _take_back(self, live: LiveTurn, stored: StoredFile) -> None:
         """Remove a file that came too late."""
@@ -230,6 +304,27 @@ def _accepts(wanted: str, name: str, content_type: str) -> bool:
     if wanted.endswith("/*"):
         return wanted == "*/*" or content_type.startswith(wanted[:-1])
     return content_type == wanted
+
+
+def _asking_for(live: LiveTurn, integration: str) -> list[str]:
+    """The prompts of a turn that wait for an integration."""
+    return [prompt_id for prompt_id, prompt in live.log.prompts.items() if prompt.integration == integration]
+
+
+def _is_asked_by(row: Row[Any], question: OpenPrompt) -> bool:
+    """Whether a stored prompt is what this question asks for."""
+    event = msgspec.convert(row.event, Prompt)
+    if question.kind != "file" or event.kind != "file":
+        return event.integration == question.integration != ""
+    return (event.accept, row.path) == (question.accept, question.path)
+
+
+def _context(turn_id: str, prompt_id: str) -> str:
+    return f"prompt/{turn_id}/{prompt_id}"
+
+
+def _closed_already() -> Conflict:
+    return Conflict("this prompt was answered already", code="prompt_closed")
 
 
 def _closed(row: Row[object]) -> Conflict:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from litestar import Response, Router, delete, get, post
+from litestar import Response, Router, delete, get, patch, post
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from cpsl.errors import AppError, AuthError, InvalidRequest, NotFound
 from cpsl.gateway import asking
+from cpsl.gateway.chats.exporting import exported
 from cpsl.gateway.chats.log import TurnLog
 from cpsl.gateway.chats.turns import shown
+from cpsl.gateway.files.pictures import picture_headers
 from cpsl.gateway.files.service import content_type_of
 from cpsl.gateway.files.transfer import download, received
 from cpsl.gateway.http import sse
@@ -26,6 +28,7 @@ from cpsl.wire.turns import (
     PromptState,
     ReplyText,
     Session,
+    SessionChange,
     SessionList,
     Turn,
 )
@@ -66,15 +69,31 @@ async def list_sessions(
     request: GatewayRequest,
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     after: str | None = None,
+    q: str = "",
 ) -> SessionList:
-    """Your conversations with an app, newest first."""
-    return await request.gateway.sessions.list(*await asking.of_app(request, app), limit, after)
+    """Your conversations with an app, pinned ones first, then the newest; with ``q`` those that have all its words."""
+    return await request.gateway.sessions.list(*await asking.of_app(request, app), limit, after, q)
 
 
 @get("/app/{app:str}/sessions/{session_id:str}", opt=VISITORS)
 async def get_session(app: str, session_id: str, request: GatewayRequest) -> Session:
     """One conversation with its messages."""
     return await request.gateway.sessions.get(*await asking.of_app(request, app), session_id)
+
+
+@patch("/app/{app:str}/sessions/{session_id:str}", opt=VISITORS)
+async def change_session(app: str, session_id: str, data: SessionChange, request: GatewayRequest) -> Session:
+    """Give a conversation another title, pin it, or unpin it."""
+    return await request.gateway.sessions.change(*await asking.of_app(request, app), session_id, data)
+
+
+@get("/app/{app:str}/sessions/{session_id:str}/export", opt=VISITORS)
+async def export_session(
+    app: str, session_id: str, request: GatewayRequest, format: Literal["markdown", "json"] = "markdown"
+) -> Response[bytes]:
+    """A whole conversation as a file to keep."""
+    session = await request.gateway.sessions.export(*await asking.of_app(request, app), session_id)
+    return exported(session, format)
 
 
 @delete("/app/{app:str}/sessions/{session_id:str}", opt=VISITORS)
@@ -91,7 +110,11 @@ async def get_data(app: str, name: str, request: GatewayRequest) -> Response[byt
     if spec is None:
         raise NotFound(f"{app} has no data handler {name[:80]!r}", code="unknown_data_handler")
     if spec.access == "authenticated" and not user.authenticated:
-        raise AuthError("this data is for signed-in users", code="authentication_required")
+        raise AuthError(
+            "this data is for signed-in users",
+            code="authentication_required",
+            hint="Send a token, or sign in: capsule login",
+        )
     content = await request.gateway.data.ask(version, user, name, dict(request.query_params))
     return Response(content, media_type="application/json")
 
@@ -113,7 +136,7 @@ async def get_file(app: str, file_id: str, request: GatewayRequest) -> Stream:
     """A file that the app shows to you, or that you gave to it."""
     _, user = await asking.of_app(request, app)
     stored, descriptor = await request.gateway.user_files.open(user.id, file_id)
-    return download(descriptor, stored.size, stored.name)
+    return download(descriptor, stored.size, stored.name, headers=picture_headers(descriptor))
 
 
 @get("/turns/{request_id:str}", opt=VISITORS)
@@ -146,7 +169,7 @@ async def cancel_turn(request_id: str, request: GatewayRequest) -> Turn:
 async def answer_prompt(request_id: str, prompt_id: str, data: PromptAnswer, request: GatewayRequest) -> PromptState:
     """Fill in a form, or decline a prompt."""
     await asking.of_turn(request, request_id)
-    return await request.gateway.prompts.answer(request_id, prompt_id, data)
+    return await request.once(lambda: request.gateway.prompts.answer(request_id, prompt_id, data))
 
 
 @post("/turns/{request_id:str}/prompts/{prompt_id:str}/file", status_code=200, request_max_body_size=None, opt=VISITORS)
@@ -196,6 +219,8 @@ router = Router(
         stream_by_query,
         list_sessions,
         get_session,
+        change_session,
+        export_session,
         delete_session,
         get_data,
         upload_file,

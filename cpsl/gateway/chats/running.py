@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -17,8 +17,10 @@ from cpsl.gateway.apps.logs import AppLogs
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.chats import attachments, store
 from cpsl.gateway.chats.log import Also, TurnLog
+from cpsl.gateway.chats.repeating import Repetition
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.integrations.service import Integrations
+from cpsl.gateway.integrations.tokens import Tokens
 from cpsl.wire.events import Done, Error, PromptClosed, Status
 from cpsl.wire.frames import AppUser, SessionState, StartTurn, TurnEnded, TurnFailure
 from cpsl.wire.integrations import Credentials
@@ -26,12 +28,16 @@ from cpsl.wire.turns import Attachment
 
 log = logging.getLogger("cpsl.gateway.chats")
 _CANCEL_SECONDS = 0.8
-_WAITS = "Waiting for the message before this one to be answered"
+WAITS = "Waiting for the message before this one to be answered"
 _TOO_MUCH = TurnFailure("answer_too_large", "The app said more than is kept of one answer; it was stopped.")
 
 
 class LiveTurn:
-    """A turn that has not ended, and what it runs in."""
+    """A turn that has not ended, and what it runs in.
+
+    One that waited for a person when the gateway ended has a ``hold``: its handler runs again, from the beginning, when
+    that returns. It belongs to ``owner_id``: another than the user it runs for, once a visitor has signed in.
+    """
 
     def __init__(
         self,
@@ -45,6 +51,7 @@ class LiveTurn:
         self.id = turn_id
         self.version = version
         self.user = user
+        self.owner_id = user.id
         self.text = text
         self.log = log
         self.attached = attached
@@ -53,12 +60,19 @@ class LiveTurn:
         self.task: asyncio.Task[None] | None = None
         self.is_cancelled = False
         self.is_overdue = False
-        self.has_asked = False
+        self.is_left = False
+        self.hold: Hold | None = None
+        self.prompts_asked = 0
+        self.prompts_repeated: set[str] = set()
 
     @property
     def place(self) -> Place:
         """Where its handler runs."""
         return self.version.place(self.user)
+
+
+Hold = Callable[[LiveTurn], Awaitable[None]]
+"""Returns when a turn that waits for a person need not wait any longer."""
 
 
 class Surroundings(msgspec.Struct):
@@ -77,6 +91,7 @@ class Runner:
         engine: Engine,
         apps: Apps,
         integrations: Integrations,
+        tokens: Tokens,
         app_logs: AppLogs,
         turn_timeout: float,
     ) -> None:
@@ -85,6 +100,7 @@ class Runner:
         self._turn_timeout = turn_timeout
         self._apps = apps
         self._integrations = integrations
+        self._tokens = tokens
         self._app_logs = app_logs
         self._live: dict[str, LiveTurn] = {}
         self._last_of_session: dict[str, asyncio.Task[None]] = {}
@@ -93,6 +109,19 @@ class Runner:
     def live(self, turn_id: str) -> LiveTurn | None:
         """A turn that has not ended."""
         return self._live.get(turn_id)
+
+    def of_user(self, app_user_id: str) -> list[LiveTurn]:
+        """The turns of an app user that have not ended."""
+        return [live for live in self._live.values() if live.owner_id == app_user_id]
+
+    def is_busy(self, session_id: str) -> bool:
+        """Whether a turn of this session has not ended."""
+        return session_id in self._last_of_session
+
+    def move(self, visitor_id: str, app_user_id: str) -> None:
+        """A visitor has signed in: the turns that have not ended are that user's now."""
+        for live in self.of_user(visitor_id):
+            live.owner_id = app_user_id
 
     def start(self, live: LiveTurn, found: Surroundings | None) -> None:
         """Run a stored turn, after the one before it in its session; ``found`` where it was read already."""
@@ -114,11 +143,11 @@ class Runner:
     async def close(self, timeout: float) -> None:
         """Let turns end for ``timeout`` seconds; then end those that have not.
 
-        A turn that waits for a person is ended at once: nobody can answer any more.
+        A turn that waits for a person is left as it is, and so are those behind it: the next gateway takes them up.
         """
-        for live in self._live.values():
-            if live.log.prompts and live.task is not None:
-                live.task.cancel()
+        left = {live.log.session_id for live in self._live.values() if live.log.prompts}
+        for live in [live for live in self._live.values() if live.log.session_id in left]:
+            self._leave(live)
         tasks = {live.task for live in self._live.values() if live.task is not None}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=timeout)
@@ -126,6 +155,13 @@ class Runner:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
+
+    def _leave(self, live: LiveTurn) -> None:
+        live.is_left = True
+        if live.runtime is not None:
+            live.runtime.cancel(live.id)
+        if live.task is not None:
+            live.task.cancel()
 
     async def runtime(self, version: VersionRef, user: AppUser) -> Runtime:
         """The runtime of an app user. Raises AppBroken, after the app's log has the reason."""
@@ -178,42 +214,50 @@ class Runner:
             if before is not None and not before.done():
                 await self._wait_for(live, before)
                 found = None
+            if live.hold is not None:
+                await live.hold(live)
             ended = await self._execute(live, found or await self._surroundings(live))
         except asyncio.CancelledError:
+            if live.is_left:
+                return await live.log.leave()
             ended = TurnEnded(live.id, failure=self._why_cancelled(live))
         except CapsuleError as error:
             ended = TurnEnded(live.id, failure=self._explain(live, error))
         except Exception:
             log.exception("turn %s failed", live.id)
             ended = TurnEnded(live.id, failure=TurnFailure("internal_error", "The gateway failed to run this turn."))
-        await self._finish(live, ended)
+        return await self._finish(live, ended)
 
     async def _wait_for(self, live: LiveTurn, before: asyncio.Task[None]) -> None:
-        await live.log.add([Status(_WAITS)], in_state(live.id, "queued"))
+        is_told = len(live.log.after(0)) > 1  # by the gateway before this one
+        await live.log.add([] if is_told else [Status(WAITS)], in_state(live.id, "queued"))
         await asyncio.wait({before})
         await live.log.add_durably([], in_state(live.id, "running"))
 
     async def _surroundings(self, live: LiveTurn) -> Surroundings:
         def work(connection: Connection) -> Surroundings:
-            return surroundings(
-                connection, self._integrations, live.version, live.user.id, live.log.session_id, live.id
+            found = surroundings(
+                connection, self._integrations, live.version, live.owner_id, live.log.session_id, live.id
             )
+            return _as_it_was(connection, live, found) if live.hold else found
 
         return await self._db.read(work)
 
     async def _execute(self, live: LiveTurn, found: Surroundings) -> TurnEnded:
         runtime = await self.runtime(live.version, live.user)
         live.runtime = runtime
+        repetition = Repetition(live.log) if live.hold else None
 
         async def on_events(events: list[Any]) -> None:
-            await live.log.add(events)
+            await live.log.add(repetition.new(events) if repetition else events)
             if live.log.is_over_size:
                 runtime.cancel(live.id)
 
         url = partial(self._apps.file_url, live.version.app)
         attachments.with_urls(found.session.history, url)
         attached = attachments.located(live.attached, url)
-        turn = StartTurn(live.id, found.session, live.text, found.integrations, attached)
+        connected = await self._tokens.all_good(live.version, live.owner_id, found.integrations)
+        turn = StartTurn(live.id, found.session, live.text, connected, attached)
         live.deadline = self._alarm(live)
         try:
             return await runtime.turn(turn, on_events)
@@ -228,7 +272,7 @@ class Runner:
 
         def also(connection: Connection) -> None:
             store.set_turn_state(connection, live.id, state)
-            if live.has_asked:
+            if live.prompts_asked:
                 store.close_prompts(connection, live.id)
             if ended.data is not None:
                 store.save_data(connection, live.log.session_id, ended.data)
@@ -266,6 +310,14 @@ def in_state(turn_id: str, state: str) -> Also:
     return lambda connection: store.set_turn_state(connection, turn_id, state)
 
 
+def _as_it_was(connection: Connection, live: LiveTurn, found: Surroundings) -> Surroundings:
+    """What a handler that runs again found the first time: without what this very turn has asked for since."""
+    found.session.is_new = store.is_first_turn(connection, live.log.session_id, live.id)
+    for row in store.prompts_of(connection, live.id):
+        found.integrations.pop(row.event.get("integration", ""), None)
+    return found
+
+
 def _final(live: LiveTurn, failure: TurnFailure | None) -> Done | Error:
     if failure is None:
         return Done(live.id, live.log.session_id)
@@ -276,7 +328,7 @@ def first_surroundings(
     connection: Connection, integrations: Integrations, version: VersionRef, new: store.NewTurn, session_id: str
 ) -> Surroundings:
     """What the handler of a session's first turn will find."""
-    connected = integrations.of_user(connection, version.workspace_id, new.app_user_id)
+    connected = integrations.of_user(connection, version, new.app_user_id)
     return Surroundings(SessionState(session_id, new.channel, is_new=True), connected)
 
 
@@ -296,5 +348,5 @@ def surroundings(
             code="session_not_found",
             hint="Leave the session out to begin a new conversation.",
         )
-    connected = integrations.of_user(connection, version.workspace_id, app_user_id)
+    connected = integrations.of_user(connection, version, app_user_id)
     return Surroundings(store.state_for(connection, row, turn_id), connected)

@@ -1,8 +1,9 @@
-"""The conversations of app users: listing, reading, deleting."""
+"""The conversations of app users: listing, reading, changing, deleting."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -10,15 +11,18 @@ from typing import Any
 from sqlalchemy import Row
 
 from cpsl.engine.protocol import AppBroken, RuntimeLost
-from cpsl.errors import NotFound
+from cpsl.errors import InvalidRequest, NotFound
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.chats import attachments, store
 from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.db.database import Database
 from cpsl.wire.frames import AppUser
-from cpsl.wire.turns import Session, SessionList
+from cpsl.wire.turns import MAX_TITLE, Session, SessionChange, SessionList
 
 _MESSAGES = 1000
+_EVERY_MESSAGE = 1_000_000
+_LONGEST_QUERY = 200
+_MOST_WORDS = 8
 _EXIT_SECONDS = 10.0
 
 
@@ -30,17 +34,42 @@ class Sessions:
         self._apps = apps
         self._runner = runner
 
-    async def list(self, version: VersionRef, user: AppUser, limit: int, after: str | None) -> SessionList:
-        """A page of sessions, newest first."""
-        rows = await self._db.read(lambda connection: store.sessions_of(connection, user.id, limit + 1, after))
+    async def list(
+        self, version: VersionRef, user: AppUser, limit: int, after: str | None, query: str = ""
+    ) -> SessionList:
+        """A page of sessions, the pinned ones first, then the newest; with ``query`` those that have all its words."""
+        words = query[:_LONGEST_QUERY].split()[:_MOST_WORDS]
+        rows = await self._db.read(lambda connection: store.sessions_of(connection, user.id, limit + 1, after, words))
         page = [_shown(row, version.app) for row in rows[:limit]]
         return SessionList(page, page[-1].id if len(rows) > limit else None)
 
     async def get(self, version: VersionRef, user: AppUser, session_id: str) -> Session:
         """One session with its messages. Raises NotFound, also for another user's."""
-        row = await self._row(version, user, session_id)
-        session = _shown(row, version.app)
-        said = await self._db.read(lambda connection: store.messages_of(connection, session_id, _MESSAGES))
+        return await self._with_messages(version, user, session_id, _MESSAGES)
+
+    async def head(self, version: VersionRef, user: AppUser, session_id: str) -> Session:
+        """One session without its messages. Raises NotFound."""
+        return _shown(await self._row(version, user, session_id), version.app)
+
+    async def export(self, version: VersionRef, user: AppUser, session_id: str) -> Session:
+        """One session with all of its messages. Raises NotFound."""
+        return await self._with_messages(version, user, session_id, _EVERY_MESSAGE)
+
+    async def change(self, version: VersionRef, user: AppUser, session_id: str, change: SessionChange) -> Session:
+        """Give a session another title, pin it, or unpin it. Raises NotFound, InvalidRequest (``invalid_title``)."""
+        await self._row(version, user, session_id)
+        values: dict[str, Any] = {}
+        if change.title is not None:
+            values["title"] = _title(change.title)
+        if change.pinned is not None:
+            values["pinned_at"] = time.time() if change.pinned else None
+        if values:
+            await self._db.write(lambda connection: store.change_session(connection, session_id, values))
+        return await self.head(version, user, session_id)
+
+    async def _with_messages(self, version: VersionRef, user: AppUser, session_id: str, most: int) -> Session:
+        session = await self.head(version, user, session_id)
+        said = await self._db.read(lambda connection: store.messages_of(connection, session_id, most))
         session.messages = attachments.with_urls(said, partial(self._apps.file_url, version.app))
         return session
 
@@ -68,4 +97,14 @@ class Sessions:
 
 
 def _shown(row: Row[Any], app: str) -> Session:
-    return Session(row.id, app, row.channel, row.created_at, row.updated_at, row.title)
+    return Session(
+        row.id, app, row.channel, row.created_at, row.updated_at, row.title, pinned=row.pinned_at is not None
+    )
+
+
+def _title(given: str) -> str:
+    """A title in one line. Raises InvalidRequest."""
+    title = " ".join(given.split())
+    if not title or len(title) > MAX_TITLE or not title.isprintable():
+        raise InvalidRequest(f"a title has 1 to {MAX_TITLE} printable characters", code="invalid_title")
+    return title

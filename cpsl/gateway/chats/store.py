@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, bindparam, delete, exists, or_, select, update
 
 from cpsl.gateway.chats import attachments
 from cpsl.gateway.db.prepared import Prepared
@@ -199,12 +199,50 @@ def entries(connection: Connection, turn_id: str) -> list[Entry]:
     return [Entry(number, type_of(decode(data)), bytes(data)) for number, data in connection.execute(query)]
 
 
-def sessions_of(connection: Connection, app_user_id: str, limit: int, before: str | None) -> list[Row[Any]]:
-    """Sessions newest first; ``before`` is the last id of the page before."""
-    query = select(sessions).where(sessions.c.app_user_id == app_user_id)
-    if before is not None:
-        query = query.where(sessions.c.id < before)
-    return list(connection.execute(query.order_by(sessions.c.id.desc()).limit(limit)).all())
+def sessions_of(
+    connection: Connection, app_user_id: str, limit: int, after: str | None, words: Sequence[str] = ()
+) -> list[Row[Any]]:
+    """Sessions, the pinned ones first, each kind newest first; ``after`` is the last id of the page before.
+
+    With ``words`` those in whose title or messages each of them stands.
+    """
+    query = select(sessions).where(sessions.c.app_user_id == app_user_id, *(_mentions(word) for word in words))
+    if after is not None:
+        pinned_at = connection.execute(select(sessions.c.pinned_at).where(sessions.c.id == after)).scalar()
+        later = sessions.c.pinned_at.is_(None)
+        query = query.where(
+            later & (sessions.c.id < after) if pinned_at is None else later | (sessions.c.pinned_at < pinned_at)
+        )
+    in_order = query.order_by(sessions.c.pinned_at.is_(None), sessions.c.pinned_at.desc(), sessions.c.id.desc())
+    return list(connection.execute(in_order.limit(limit)).all())
+
+
+def _mentions(word: str) -> ColumnElement[bool]:
+    """Where a word stands. One reads through the conversations of one person: an index would cost every turn."""
+    said = exists().where(messages.c.session_id == sessions.c.id, _contains(messages.c.text, word))
+    return _contains(sessions.c.title, word) | said
+
+
+def _contains(column: Column[str], word: str) -> ColumnElement[bool]:
+    # SQLite knows upper and lower case of ASCII only.
+    forms = {word, word.lower(), word.upper(), word.capitalize()}
+    return or_(*(column.icontains(form, autoescape=True) for form in sorted(forms)))
+
+
+def change_session(connection: Connection, session_id: str, values: dict[str, Any]) -> None:
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
+
+
+def turns_of(connection: Connection, session_id: str, limit: int) -> list[Row[Any]]:
+    """The last turns of a session, each with the user's message, oldest first."""
+    query = (
+        select(turns.c.id, messages.c.text, messages.c.attachments)
+        .join(messages, (messages.c.turn_id == turns.c.id) & (messages.c.sender == "user"))
+        .where(turns.c.session_id == session_id)
+        .order_by(turns.c.id.desc())
+        .limit(limit)
+    )
+    return list(reversed(connection.execute(query).all()))
 
 
 def running_turns(connection: Connection, session_id: str) -> list[str]:
@@ -216,7 +254,13 @@ def remove_session(connection: Connection, session_id: str) -> None:
     connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
-def add_prompt(connection: Connection, turn_id: str, event: Prompt, path: str) -> None:
+def is_first_turn(connection: Connection, session_id: str, turn_id: str) -> bool:
+    """Whether no turn of the session came before this one."""
+    query = select(turns.c.id).where(turns.c.session_id == session_id, turns.c.id < turn_id).limit(1)
+    return connection.execute(query).first() is None
+
+
+def add_prompt(connection: Connection, turn_id: str, event: Prompt, path: str, position: int) -> None:
     row = {
         "id": event.prompt_id,
         "turn_id": turn_id,
@@ -224,6 +268,7 @@ def add_prompt(connection: Connection, turn_id: str, event: Prompt, path: str) -
         "path": path,
         "outcome": None,
         "expires_at": event.expires_at,
+        "position": position,
     }
     connection.execute(prompts.insert().values(row))
 
@@ -233,12 +278,20 @@ def prompt(connection: Connection, turn_id: str, prompt_id: str) -> Row[Any] | N
     return connection.execute(query).one_or_none()
 
 
-def close_prompt(connection: Connection, prompt_id: str, outcome: str) -> bool:
-    """Give a prompt its outcome, once: of two answers at the same time, one wins."""
+def prompts_of(connection: Connection, turn_id: str) -> list[Row[Any]]:
+    """The prompts of a turn, in the order in which its handler asked."""
+    query = select(prompts).where(prompts.c.turn_id == turn_id).order_by(prompts.c.position)
+    return list(connection.execute(query).all())
+
+
+def close_prompt(connection: Connection, prompt_id: str, outcome: str, result: bytes) -> bool:
+    """Give a prompt its outcome and its sealed result, once: of two answers at the same time, one wins."""
     query = update(prompts).where(prompts.c.id == prompt_id, prompts.c.outcome.is_(None))
-    return connection.execute(query.values(outcome=outcome)).rowcount > 0
+    return connection.execute(query.values(outcome=outcome, result=result)).rowcount > 0
 
 
 def close_prompts(connection: Connection, turn_id: str) -> None:
-    query = update(prompts).where(prompts.c.turn_id == turn_id, prompts.c.outcome.is_(None))
-    connection.execute(query.values(outcome="cancelled"))
+    """Close what nobody answered; the results are for a handler that runs again, and no turn that has ended does."""
+    of_turn = update(prompts).where(prompts.c.turn_id == turn_id)
+    connection.execute(of_turn.where(prompts.c.outcome.is_(None)).values(outcome="cancelled"))
+    connection.execute(of_turn.values(result=None))

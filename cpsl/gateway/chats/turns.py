@@ -16,10 +16,19 @@ from cpsl.errors import InvalidRequest, NotFound, TooLarge
 from cpsl.gateway.apps.service import Apps, VersionRef
 from cpsl.gateway.chats import attachments, store
 from cpsl.gateway.chats.log import TurnLog
-from cpsl.gateway.chats.running import LiveTurn, Runner, Surroundings, first_surroundings, in_state, surroundings
+from cpsl.gateway.chats.running import (
+    Hold,
+    LiveTurn,
+    Runner,
+    Surroundings,
+    first_surroundings,
+    in_state,
+    surroundings,
+)
 from cpsl.gateway.chats.store import Entry
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.integrations.service import Integrations
+from cpsl.gateway.users.store import user_of
 from cpsl.wire.events import Error, PromptClosed, Started, encode
 from cpsl.wire.frames import AppUser
 from cpsl.wire.ids import new_id
@@ -38,12 +47,14 @@ class Turns:
         self._runner = runner
         self._accepting: set[asyncio.Task[TurnLog]] = set()
 
-    async def submit(self, version: VersionRef, user: AppUser, request: ChatRequest, key: str | None) -> TurnLog:
+    async def submit(
+        self, version: VersionRef, user: AppUser, request: ChatRequest, key: str | None, channel: str = "api"
+    ) -> TurnLog:
         """Accept a message: when this returns, the turn is durable and its handler will run, once.
 
-        ``key`` is the caller's Idempotency-Key: the same one again gives the same turn. Raises InvalidRequest,
-        TooLarge, NotFound (session, attachment); InvalidRequest (``idempotency_key_reused``) for a key of another
-        message.
+        ``key`` is the caller's Idempotency-Key: the same one again gives the same turn. ``channel`` is that of a new
+        conversation. Raises InvalidRequest, TooLarge, NotFound (session, attachment); InvalidRequest
+        (``idempotency_key_reused``) for a key of another message.
         """
         _check(request, key)
         found = await self._attached(user, request.attachments)
@@ -52,7 +63,7 @@ class Turns:
             app_id=version.app_id,
             app_user_id=user.id,
             version=version.number,
-            channel="api",
+            channel=channel,
             text=request.text,
             session_id=request.session_id,
             idempotency_key=key,
@@ -87,10 +98,16 @@ class Turns:
             raise unknown_turn(turn_id)
         return row
 
-    async def recover(self) -> None:
-        """After a start: run the turns that never began, and close the logs of those that were cut off."""
+    async def recover(self, hold: Hold) -> None:
+        """After a start: run the turns that never began, wait on where one waited for a person, close what was cut off.
+
+        ``hold`` returns when such a person has answered.
+        """
         for row in await self._db.read(_unfinished):
-            await self._recover(row)
+            log = await self.log_of(row.id)
+            taken_up = bool(row.state == "queued" or log.prompts) and await self._take_up(row, log, hold)
+            if not taken_up:
+                await self._close(row, log)
 
     async def _attached(self, user: AppUser, file_ids: list[str]) -> list[attachments.Found]:
         if not file_ids:
@@ -131,15 +148,22 @@ class Turns:
         store.add_turn(connection, new, session_id, _started(new, session_id))
         return new.id, session_id, found
 
-    async def _recover(self, row: Row[Any]) -> None:
-        log = await self.log_of(row.id)
-        if row.state == "queued":
+    async def _take_up(self, row: Row[Any], log: TurnLog, hold: Hold) -> bool:
+        """Go on with a turn; False when its version is gone."""
+        try:
             version = await self._apps.version(row.app_id, row.version)
-            attached = attachments.read(row.attachments)
-            live = LiveTurn(row.id, version, AppUser(row.app_user_id), row.text, log, attached)
+        except NotFound:
+            return False
+        user = await self._db.read(lambda connection: user_of(connection, row.app_user_id))
+        live = LiveTurn(row.id, version, user, row.text, log, attachments.read(row.attachments))
+        if log.prompts:
+            live.hold = hold
+        elif not self._runner.is_busy(row.session_id):
             await log.add_durably([], in_state(row.id, "running"))
-            self._runner.start(live, None)
-            return
+        self._runner.start(live, None)
+        return True
+
+    async def _close(self, row: Row[Any], log: TurnLog) -> None:
         await log.add([PromptClosed(prompt_id, "cancelled") for prompt_id in log.prompts])
         final = Error(
             "gateway_restarted",

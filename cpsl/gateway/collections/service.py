@@ -79,7 +79,11 @@ class _Shelf:
         kept = {**document, "_id": document_id}
         _check_size(kept)
         if given is not None and self._has(document_id):
-            raise Conflict(f"there is a document {document_id!r} already", code="document_exists")
+            raise Conflict(
+                f"there is a document {document_id!r} already",
+                code="document_exists",
+                hint="Update it, or insert it without an _id: it then gets one of its own.",
+            )
         self._connection.execute(documents.insert().values({"id": document_id, "data": kept, **self._keys}))
         return kept
 

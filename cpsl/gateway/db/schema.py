@@ -293,7 +293,7 @@ connections = Table(
     Column("integration", String(100), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     _time("updated_at"),
-    Column("account", String(320), nullable=False, server_default=""),
+    Column("account", String(320)),
     Column("scopes", JSON(none_as_null=True)),
     _time("created_at", nullable=True),
     Column("needs_reconnect", Boolean, nullable=False, server_default=false()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from email.utils import formatdate
+from functools import partial
 from typing import Any
 
 from litestar import Response, Router, delete, get, head, post, put
@@ -30,7 +31,7 @@ async def list_filesystems(request: GatewayRequest) -> FileSystemList:
 @post("")
 async def create_filesystem(data: NameOnly, request: GatewayRequest) -> FileSystem:
     """Make an empty filesystem."""
-    return await request.gateway.filesystems.create(request.workspace_id, data.name)
+    return await request.once(lambda: request.gateway.filesystems.create(request.workspace_id, data.name))
 
 
 @get("/{name:str}")
@@ -75,8 +76,8 @@ async def make_folder(name: str, path: str, request: GatewayRequest) -> None:
 @post("/{name:str}/move", status_code=200)
 async def move(name: str, data: Move, request: GatewayRequest) -> None:
     """Give a file or folder another path."""
-    filesystems = request.gateway.filesystems
-    await filesystems.move(request.workspace_id, name, data.source, data.target, overwrite=data.overwrite)
+    move_it = partial(request.gateway.filesystems.move, request.workspace_id, name, data.source, data.target)
+    await request.once(lambda: move_it(overwrite=data.overwrite))
 
 
 @get("/{name:str}/content")
@@ -124,6 +125,11 @@ async def put_content(
     overwrite: bool = False,
 ) -> Stored:
     """Store the request's body as a file, whole or not at all. A ``Repr-Digest`` (RFC 9530) is checked."""
+    digest = request.headers.get("repr-digest", "").encode()
+    return await request.once(partial(_put, request, name, path, overwrite=overwrite), digest)
+
+
+async def _put(request: GatewayRequest, name: str, path: str, *, overwrite: bool) -> Stored:
     filesystems, settings = request.gateway.filesystems, request.gateway.settings
     await filesystems.check_put(request.workspace_id, name, path, overwrite=overwrite)
     async with received(request, settings.data_dir / "tmp", settings.max_file_bytes) as (source, sha256):

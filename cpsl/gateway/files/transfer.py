@@ -151,16 +151,17 @@ def download(
 ) -> Stream:
     """A response with ``size`` bytes of an open file, from ``offset``. It closes the file.
 
-    Browsers save it rather than show it.
+    Browsers save it rather than show it, unless ``headers`` say otherwise.
     """
     every = {
         "Content-Length": str(size),
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
     }
+    every |= headers or {}
     return Stream(
         _pieces(descriptor, size, offset),
-        media_type="application/octet-stream",
-        headers=every | (headers or {}),
+        media_type=every.pop("Content-Type", "application/octet-stream"),
+        headers=every,
         status_code=status,
     )
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
-
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, Row
 
 from cpsl.errors import InvalidRequest
 from cpsl.gateway.accounts.service import Accounts
-from cpsl.gateway.db.prepared import Prepared
-from cpsl.gateway.db.schema import connections
+from cpsl.gateway.apps.service import VersionRef
+from cpsl.gateway.integrations import store
+from cpsl.gateway.integrations.oauth import Grant
+from cpsl.wire import integrations as wire
 from cpsl.wire.apps import AppSpec, IntegrationSpec
 from cpsl.wire.events import PromptField
-from cpsl.wire.ids import new_id
-from cpsl.wire.integrations import SECRET_FORMS, Credentials, form_fields
+from cpsl.wire.integrations import SECRET_FORMS, Credentials, form_fields, title
 
 _MAX_FIELD_BYTES = 64 * 1024
-_OF_USER = Prepared(
-    select(connections.c.integration, connections.c.sealed).where(connections.c.app_user_id == bindparam("app_user_id"))
-)
 
 
 class Integrations:
@@ -28,40 +24,85 @@ class Integrations:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
-    def of_user(self, connection: Connection, workspace_id: str, app_user_id: str) -> dict[str, Credentials]:
-        """All that a user has connected."""
-        rows = _OF_USER.fetch(connection, {"app_user_id": app_user_id})
+    def of_user(self, connection: Connection, version: VersionRef, app_user_id: str) -> dict[str, Credentials]:
+        """All that a user has connected and that gives this version of the app what it needs."""
+        rows = store.usable(connection, app_user_id)
         if not rows:
             return {}
-        key = self._accounts.workspace_key(connection, workspace_id)
-        opened = (
-            (integration, key.open(bytes(sealed), _context(app_user_id, integration))) for integration, sealed in rows
-        )
-        return {integration: msgspec.json.decode(plain, type=Credentials) for integration, plain in opened}
+        needed = {each.type: set(each.scopes) for each in version.spec.integrations}
+        found = {name: self._opened(connection, version, app_user_id, name, sealed) for name, sealed in rows}
+        return {name: grant.credentials for name, grant in found.items() if grant.has(needed.get(name, set()))}
+
+    def grant(
+        self, connection: Connection, version: VersionRef, app_user_id: str, integration: str
+    ) -> tuple[str, Grant] | None:
+        """The id of a connection and what it was given; None where it is of no use to this version of the app."""
+        row = store.connection_of(connection, app_user_id, integration)
+        if row is None or row.needs_reconnect:
+            return None
+        grant = self._opened(connection, version, app_user_id, integration, bytes(row.sealed))
+        needed = next((each.scopes for each in version.spec.integrations if each.type == integration), [])
+        return (row.id, grant) if grant.has(set(needed)) else None
+
+    def shown(self, connection: Connection, version: VersionRef, app_user_id: str) -> list[wire.Connection]:
+        """What a user has connected, for that user to look at."""
+        rows = store.connections_of(connection, app_user_id)
+        return [self._shown(row, self._of_row(connection, version, row)) for row in rows]
 
     def connect(
-        self,
-        connection: Connection,
-        workspace_id: str,
-        app_user_id: str,
-        integration: str,
-        credentials: Credentials,
+        self, connection: Connection, version: VersionRef, app_user_id: str, integration: str, grant: Grant
     ) -> None:
-        """Keep credentials, in place of those that were there."""
-        key = self._accounts.workspace_key(connection, workspace_id)
-        sealed = key.seal(msgspec.json.encode(credentials), _context(app_user_id, integration))
-        old = delete(connections).where(
-            connections.c.app_user_id == app_user_id, connections.c.integration == integration
+        """Keep what was given, in place of what was there."""
+        sealed = self.seal(connection, version, msgspec.json.encode(grant), _context(app_user_id, integration))
+        store.put_connection(connection, app_user_id, integration, sealed, grant.account, grant.scopes)
+
+    def renew(
+        self, connection: Connection, version: VersionRef, app_user_id: str, integration: str, known: str, grant: Grant
+    ) -> None:
+        """Keep what a provider gave anew for the connection ``known``, unless it is there no more."""
+        sealed = self.seal(connection, version, msgspec.json.encode(grant), _context(app_user_id, integration))
+        store.renew_connection(connection, known, sealed, grant.scopes)
+
+    def disconnect(
+        self, connection: Connection, version: VersionRef, app_user_id: str, integration: str
+    ) -> Grant | None:
+        """Forget a connection; what it was given, for its provider to forget it, too. None if there was none."""
+        row = store.connection_of(connection, app_user_id, integration)
+        if row is None:
+            return None
+        grant = self._of_row(connection, version, row)
+        store.remove_connection(connection, row.id)
+        return grant
+
+    def seal(self, connection: Connection, version: VersionRef, plain: bytes, context: str) -> bytes:
+        """Seal something of an app's user for the row that ``context`` names."""
+        return self._accounts.workspace_key(connection, version.workspace_id).seal(plain, context)
+
+    def open(self, connection: Connection, version: VersionRef, sealed: bytes, context: str) -> bytes:
+        """What ``seal`` sealed."""
+        return self._accounts.workspace_key(connection, version.workspace_id).open(sealed, context)
+
+    def _of_row(self, connection: Connection, version: VersionRef, row: Row[tuple[object, ...]]) -> Grant:
+        return self._opened(connection, version, row.app_user_id, row.integration, bytes(row.sealed))
+
+    def _opened(
+        self, connection: Connection, version: VersionRef, app_user_id: str, integration: str, sealed: bytes
+    ) -> Grant:
+        plain = self.open(connection, version, sealed, _context(app_user_id, integration))
+        return msgspec.json.decode(plain, type=Grant)
+
+    @staticmethod
+    def _shown(row: Row[tuple[object, ...]], grant: Grant) -> wire.Connection:
+        return wire.Connection(
+            integration=row.integration,
+            title=title(row.integration),
+            mode="form" if grant.fields else "oauth",
+            account=row.account,
+            scopes=grant.scopes,
+            missing_scopes=grant.missing,
+            connected_at=row.created_at or row.updated_at,
+            needs_reconnect=row.needs_reconnect,
         )
-        connection.execute(old)
-        row = {
-            "id": new_id("con"),
-            "app_user_id": app_user_id,
-            "integration": integration,
-            "sealed": sealed,
-            "updated_at": time.time(),
-        }
-        connection.execute(connections.insert().values(row))
 
 
 def declared(spec: AppSpec, integration: str) -> IntegrationSpec:
@@ -83,19 +124,27 @@ def fields_of(integration: IntegrationSpec) -> list[PromptField]:
     return form_fields(integration.type, integration.fields)
 
 
-def credentials_from(fields: list[PromptField], given: dict[str, str]) -> Credentials:
-    """What a filled-in form gives. Raises InvalidRequest (code ``invalid_prompt_answer``) when it does not fit."""
+def field_problems(fields: list[PromptField], given: dict[str, str]) -> dict[str, str]:
+    """What is wrong with a filled-in form, by the name of the field."""
     missing = [field.name for field in fields if field.required and not given.get(field.name, "").strip()]
     unknown = sorted(set(given) - {field.name for field in fields})
     too_long = [name for name, value in given.items() if len(value.encode(errors="replace")) > _MAX_FIELD_BYTES]
-    for names, problem in ((missing, "is missing"), (unknown, "is not asked for"), (too_long, "is too long")):
-        if names:
-            raise InvalidRequest(
-                f"{', '.join(names)} {problem}",
-                code="invalid_prompt_answer",
-                hint="Send these fields: " + ", ".join(field.name for field in fields),
-            )
-    return Credentials(token_type="fields", fields={name: value.strip() for name, value in given.items()})
+    return {
+        **dict.fromkeys(too_long, "is too long"),
+        **dict.fromkeys(unknown, "is not asked for"),
+        **dict.fromkeys(missing, "is missing"),
+    }
+
+
+def grant_from(fields: list[PromptField], given: dict[str, str]) -> Grant:
+    """What a filled-in form gives. Raises InvalidRequest (code ``invalid_prompt_answer``) when it does not fit."""
+    if problems := field_problems(fields, given):
+        raise InvalidRequest(
+            ", ".join(f"{name} {problem}" for name, problem in problems.items()),
+            code="invalid_prompt_answer",
+            hint="Send these fields: " + ", ".join(field.name for field in fields),
+        )
+    return Grant(token_type="fields", fields={name: value.strip() for name, value in given.items()})
 
 
 def _context(app_user_id: str, integration: str) -> str:

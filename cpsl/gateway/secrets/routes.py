@@ -18,6 +18,10 @@ async def list_secrets(request: GatewayRequest) -> SecretList:
 @post("")
 async def create_secrets(data: SecretsCreate, request: GatewayRequest) -> SecretsStored:
     """Store several at once: all or none. Apps that name one restart, unless the new values are staged."""
+    return await request.once(lambda: _stored(request, data))
+
+
+async def _stored(request: GatewayRequest, data: SecretsCreate) -> SecretsStored:
     stored, changed = await request.gateway.secrets.create(request.actor, data)
     restarted = [] if data.stage else await request.gateway.restarts.of_secrets(request.workspace_id, changed)
     unchanged = [secret.name for secret in stored if secret.name not in changed]

@@ -23,7 +23,7 @@ def name(app_id: str) -> str:
 
 def cookie(app_id: str, value: str, *, max_age: int, secure: bool) -> Cookie:
     """The cookie to set, for all paths. ``max_age`` in seconds; 0 removes it. ``secure``: sent by https only."""
-    return Cookie(name(app_id), value, max_age=max_age, httponly=True, samesite="lax", secure=secure)
+    return Cookie(name(app_id), value=value, max_age=max_age, httponly=True, samesite="lax", secure=secure)
 
 
 class Signer:

@@ -48,9 +48,14 @@ def by_id(connection: Connection, user_id: str) -> Row[Any] | None:
     return connection.execute(select(app_users).where(app_users.c.id == user_id)).one_or_none()
 
 
+def the_one(connection: Connection, user_id: str) -> Row[Any]:
+    """A user who is known to be there."""
+    return connection.execute(select(app_users).where(app_users.c.id == user_id)).one()
+
+
 def user_of(connection: Connection, app_user_id: str) -> AppUser:
     """A user as apps see them, by id."""
-    return shown(connection.execute(select(app_users).where(app_users.c.id == app_user_id)).one())
+    return shown(the_one(connection, app_user_id))
 
 
 def shown(row: Row[Any]) -> AppUser:

@@ -27,11 +27,12 @@ def _app_users() -> None:
         "browser_sessions",
         sa.Column("id", sa.String(40), primary_key=True),
         _user(),
-        sa.Column("hash", sa.LargeBinary(32), nullable=False, unique=True),
+        sa.Column("hash", sa.LargeBinary(32), nullable=False),
         sa.Column("client_name", sa.String(200), nullable=False),
         _time("created_at"),
         _time("last_seen_at"),
         _time("expires_at"),
+        sa.UniqueConstraint("hash", name="uq_browser_sessions_hash"),
     )
     op.create_index("ix_browser_sessions_app_user_id", "browser_sessions", ["app_user_id"])
     op.create_table(
@@ -61,7 +62,7 @@ def _oauth() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         _time("expires_at"),
     )
-    op.add_column("connections", sa.Column("account", sa.String(320), nullable=False, server_default=""))
+    op.add_column("connections", sa.Column("account", sa.String(320), nullable=True))
     op.add_column("connections", sa.Column("scopes", sa.JSON(), nullable=True))
     op.add_column("connections", _time("created_at", nullable=True))
     op.add_column("connections", sa.Column("needs_reconnect", sa.Boolean(), nullable=False, server_default=sa.false()))

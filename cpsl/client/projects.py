@@ -1,15 +1,15 @@
-"""What an app declares, learned by importing it in a process of its own, so that its code never runs in ours."""
+"""The project of an app on this machine: where its entry is, and what the app in it declares."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from cpsl.errors import CapsuleError, DeployFailed, EntryPointError, NotFound
+from cpsl.client.operations import Flow, Ran, Run
+from cpsl.errors import CapsuleError, DeployFailed, EntryPointError, GatewayTimeout, NotFound
 from cpsl.wire.apps import AppSpec
 from cpsl.wire.frames import Broken
 
@@ -21,7 +21,7 @@ class Entry(NamedTuple):
     name: str
 
 
-def split(entry: str, hint: str = "Like: capsule deploy app.py:app") -> Entry:
+def split(entry: str, hint: str = "Like: app.py:app") -> Entry:
     """Take ``FILE.py:SYMBOL`` apart. Raises EntryPointError, or NotFound if there is no such file.
 
     The project is the folder that FILE is in, as the published command had it.
@@ -37,28 +37,24 @@ def split(entry: str, hint: str = "Like: capsule deploy app.py:app") -> Entry:
     return Entry(path.parent.resolve(), f"{path.name}:{symbol}")
 
 
-def describe(entry: Entry) -> AppSpec:
-    """Import the app and return what it declares. What it prints goes to stderr.
+def described(entry: Entry, seconds: float | None = None) -> Flow[AppSpec]:
+    """What the app declares, learned by importing it in a process of its own, so that its code never runs in ours.
 
-    Raises DeployFailed with the app's own traceback when the import fails, EntryPointError or NotFound when the symbol
-    is not an app.
+    What it prints goes to stderr. Raises DeployFailed with the app's own traceback when the import fails,
+    EntryPointError or NotFound when the symbol is not an app, GatewayTimeout after so many ``seconds``.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "cpsl.runtime", "--describe", entry.name],
-        cwd=entry.root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        check=False,
-    )
-    last = done.stdout.strip().rpartition(b"\n")[2]
+    argv = (sys.executable, "-m", "cpsl.runtime", "--describe", entry.name)
+    done: Ran | None = yield Run(argv, entry.root, seconds)
+    if done is None:
+        raise GatewayTimeout(f"Importing {entry.name} took longer than the whole deploy may", code="timeout")
+    last = done.output.strip().rpartition(b"\n")[2]
     try:
-        if done.returncode == 0:
+        if done.status == 0:
             return msgspec.json.decode(last, type=AppSpec)
         raise _error(msgspec.json.decode(last, type=Broken))
     except msgspec.DecodeError:
         raise DeployFailed(
-            f"Importing {entry.name} ended the process with exit code {done.returncode}",
-            code="import_failed",
+            f"Importing {entry.name} ended the process with exit code {done.status}", code="import_failed"
         ) from None
 
 

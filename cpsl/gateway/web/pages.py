@@ -1,0 +1,111 @@
+"""An app's pages: a new conversation, one that there is, and what they send and follow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import MediaType, Response, get, post
+from litestar.params import HeaderParameter
+from litestar.response import Redirect, Stream
+from markupsafe import Markup
+
+from cpsl.errors import AuthError, InvalidRequest, NotFound
+from cpsl.gateway import asking
+from cpsl.gateway.chats.routes import MAX_BODY_BYTES
+from cpsl.gateway.http import sse
+from cpsl.gateway.request import GatewayRequest
+from cpsl.gateway.web import following, markdown, transcript
+from cpsl.gateway.web.rendering import message_page, see_other
+from cpsl.gateway.web.visits import Visit, app_page, base_of, signed_in, visit
+from cpsl.wire.turns import ChatRequest, Session, SessionList
+
+_LISTED = 50
+Last = Annotated[int | None, HeaderParameter(name="Last-Event-ID")]
+Key = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
+
+
+@get("/a/{app:str}", media_type=MediaType.HTML)
+async def new_page(app: str, request: GatewayRequest) -> Response[Any]:
+    """A new conversation with an app."""
+    return await _chat_page(request, app, None)
+
+
+@get("/a/{app:str}/c/{session_id:str}", media_type=MediaType.HTML)
+async def conversation_page(app: str, session_id: str, request: GatewayRequest) -> Response[Any]:
+    """A conversation, with all that was said so far."""
+    return await _chat_page(request, app, session_id)
+
+
+@post("/a/{app:str}/messages", status_code=202, request_max_body_size=MAX_BODY_BYTES)
+async def send(app: str, data: ChatRequest, request: GatewayRequest, idempotency_key: Key = None) -> dict[str, Any]:
+    """Take a message. The same Idempotency-Key again gives the same turn."""
+    version, user = await asking.of_app(request, app)
+    log = await request.gateway.turns.submit(version, user, data, idempotency_key, "web")
+    row = await request.gateway.turns.row(log.turn_id)
+    session = await request.gateway.sessions.head(version, user, log.session_id)
+    return {
+        "request_id": log.turn_id,
+        "session_id": log.session_id,
+        "title": session.title,
+        "html": transcript.message(row, version.app),
+        "after": 0,
+    }
+
+
+@get("/a/{app:str}/turns/{request_id:str}/parts")
+async def follow(
+    app: str, request_id: str, request: GatewayRequest, after: int | None = None, last_event_id: Last = None
+) -> Stream:
+    """The parts of a turn's answer, as they come."""
+    await asking.of_turn(request, request_id)
+    if (known := (last_event_id if last_event_id is not None else after) or 0) < 0:
+        raise InvalidRequest("after must not be negative")
+    gateway = request.gateway
+    log = await gateway.turns.log_of(request_id)
+    stream = following.stream(log, base_of(request, app), known, gateway.closing, gateway.settings.heartbeat)
+    return sse.stream(stream)
+
+
+async def _chat_page(request: GatewayRequest, app: str, session_id: str | None) -> Response[Any]:
+    try:
+        seen = await visit(request, app)
+        signed_in(seen)
+        session = await _session(request, seen, session_id) if session_id else None
+    except NotFound as error:
+        return message_page("Not found", error.message, 404)
+    except AuthError:
+        return _to_sign_in(request, app)
+    return await _shown(request, seen, session)
+
+
+def _to_sign_in(request: GatewayRequest, app: str) -> Redirect:
+    return see_other(f"{base_of(request, app)}/sign-in")
+
+
+async def _session(request: GatewayRequest, seen: Visit, session_id: str) -> Session:
+    if seen.user is None:
+        raise NotFound("this conversation is not there, or not yours", code="session_not_found")
+    return await request.gateway.sessions.head(seen.version, seen.user, session_id)
+
+
+async def _shown(request: GatewayRequest, seen: Visit, session: Session | None) -> Response[Any]:
+    gateway, version = request.gateway, seen.version
+    turns = Markup("")
+    if session is not None:
+        turns = await transcript.of_session(gateway, version.app, session.id, seen.base)
+    listed = SessionList([])
+    if seen.user is not None:
+        listed = await gateway.sessions.list(version, seen.user, _LISTED, None)
+    intro = version.spec.description or f"Write a message to talk to {version.app}."
+    return app_page(
+        request,
+        seen,
+        "chat.html",
+        intro=Markup(markdown.render(intro)),  # noqa: S704
+        can_sign_in=not (seen.user and seen.user.authenticated),
+        has_connections=bool(version.spec.integrations),
+        session=session,
+        turns=turns,
+        sessions=listed,
+        max_file_bytes=gateway.settings.max_prompt_file_bytes,
+    )

@@ -1,0 +1,90 @@
+// Where one writes: Enter sends, Shift+Enter is a new line; on a touch screen Enter is one, too.
+import { attached, clearAttached, onAttached, whenUploaded } from "./attachments.js"
+import { draft, keepDraft, keepDrafts } from "./drafts.js"
+import { stop } from "./follow.js"
+import { byId } from "./page.js"
+import { send } from "./sending.js"
+
+const MOST_ROWS = 10
+const field = /** @type {HTMLTextAreaElement} */ (byId("message"))
+const isTouch = matchMedia("(hover: none) and (pointer: coarse)")
+let isBusy = false
+
+/** Make the composer work. */
+export function startComposer() {
+  keepDrafts(field)
+  restore()
+  onAttached(update)
+  field.addEventListener("input", update)
+  field.addEventListener("keydown", onKey)
+  byId("composer").addEventListener("submit", (/** @type {Event} */ event) => {
+    event.preventDefault()
+    void submit()
+  })
+  byId("stop").addEventListener("click", () => {
+    void stop()
+    field.focus()
+  })
+  if (isTouch.matches) field.enterKeyHint = "enter"
+}
+
+/** Show the draft of the conversation that was opened. */
+export function restore() {
+  field.value = draft()
+  update()
+}
+
+/**
+ * Put a text back that could not be sent, before what was written since.
+ * @param {string} text
+ */
+export function giveBack(text) {
+  field.value = [text, field.value].filter(Boolean).join("\n\n")
+  keepDraft(field.value)
+  update()
+}
+
+export function focusComposer() {
+  if (!isTouch.matches) field.focus({ preventScroll: true })
+}
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  const isComposing = event.isComposing || event.keyCode === 229 // the key chooses a word
+  if (event.key !== "Enter" || isComposing) return
+  const sends = isTouch.matches ? event.ctrlKey || event.metaKey : !event.shiftKey && !event.altKey
+  if (!sends) return
+  event.preventDefault()
+  void submit()
+}
+
+async function submit() {
+  if (isBusy || isEmpty()) return
+  isBusy = true
+  update()
+  const isReady = await whenUploaded()
+  isBusy = false
+  if (isReady && !isEmpty()) sendNow()
+  update()
+}
+
+function sendNow() {
+  const [text, files] = [field.value.trim(), attached()]
+  field.value = ""
+  keepDraft("")
+  clearAttached()
+  send(text, files)
+}
+
+const isEmpty = () => !field.value.trim() && !attached().length && !byId("chips").childElementCount
+
+function update() {
+  byId("send").disabled = isBusy || isEmpty()
+  if (!CSS.supports("field-sizing", "content")) grow()
+}
+
+/** Where the style sheet cannot let the field grow. */
+function grow() {
+  field.rows = 1
+  while (field.rows < MOST_ROWS && field.scrollHeight > field.clientHeight + 2) field.rows += 1
+}

@@ -1,0 +1,34 @@
+// The conversation follows what comes in, but only while its end is on the screen.
+import { byId } from "./page.js"
+
+const NEAR = 64 // pixels
+const scroller = byId("scroller")
+const jump = byId("jump")
+let follows = true
+
+const isAtEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR
+
+/** Show the end, and stay there. */
+export function toEnd() {
+  follows = true
+  scroller.scrollTop = scroller.scrollHeight
+  jump.hidden = true
+}
+
+scroller.addEventListener("scroll", () => {
+  follows = isAtEnd()
+  jump.hidden = follows
+}, { passive: true })
+
+jump.addEventListener("click", () => {
+  toEnd()
+  byId("message").focus()
+})
+
+const grown = () => {
+  if (follows) toEnd()
+  else jump.hidden = isAtEnd()
+}
+const watcher = new ResizeObserver(grown)
+watcher.observe(byId("turns"))
+watcher.observe(scroller)

@@ -1,0 +1,174 @@
+"""An app's page, in the words of who sits before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from playwright.sync_api import Locator, Page, expect
+
+
+class Card:
+    """One card of a conversation: something to connect, a form, a file to give."""
+
+    def __init__(self, page: Page, element: Locator) -> None:
+        self.page = page
+        self.element = element
+
+    def connect(self) -> Page:
+        """Begin to connect; the window that opens for it."""
+        with self.page.expect_popup() as opened:
+            self.element.get_by_role("link", name="Connect").or_(
+                self.element.get_by_role("button", name="Connect")
+            ).click()
+        return opened.value
+
+    def fill(self, **fields: str) -> Self:
+        """Write into the fields of a form, by their labels (``_`` for a space)."""
+        for name, value in fields.items():
+            self.element.get_by_label(name.replace("_", " ")).fill(value)
+        return self
+
+    def send(self) -> None:
+        """Send the form."""
+        self.element.get_by_role("button", name=re.compile("Connect|Send|Save")).click()
+
+    def skip(self) -> None:
+        """Say no."""
+        self.element.get_by_role("button", name=re.compile("Skip|Not now")).click()
+
+    def choose(self, *files: Path | dict[str, object]) -> None:
+        """Give files by the button."""
+        with self.page.expect_file_chooser() as chooser:
+            self.element.get_by_role("button", name=re.compile("Choose")).click()
+        chooser.value.set_files(list(files))  # type: ignore[arg-type]
+
+    def expect_closed(self, outcome: str) -> None:
+        """Wait until nothing can be done with it any more, and it says how it ended."""
+        expect(self.element).to_contain_text(re.compile(outcome, re.I))
+        expect(self.element.get_by_role("button")).to_have_count(0)
+
+
+class Chat:
+    """One tab with an app's page. Everything is found as a person finds it, by role and name."""
+
+    def __init__(self, page: Page, app: str) -> None:
+        self.page = page
+        self.app = app
+        self.base = f"/a/{app}"
+
+    def open(self, path: str = "") -> Self:
+        """Go to the app's page, or to what is below it."""
+        self.page.goto(self.base + path)
+        return self
+
+    @property
+    def composer(self) -> Locator:
+        """Where one writes."""
+        return self.page.get_by_role("textbox", name="Message")
+
+    @property
+    def turns(self) -> Locator:
+        """What was said and answered, the oldest first."""
+        return self.page.locator("section.turn")
+
+    @property
+    def status(self) -> Locator:
+        """What a screen reader says about the state of the answer."""
+        return self.page.get_by_role("status")
+
+    @property
+    def session_id(self) -> str:
+        """The conversation that the address names."""
+        expect(self.page).to_have_url(re.compile("/c/"))
+        return self.page.url.rpartition("/c/")[2].partition("?")[0]
+
+    def say(self, text: str) -> Self:
+        """Write a message and send it with Enter. Returns when it stands in the conversation."""
+        before = self.turns.count()
+        self.composer.fill(text)
+        self.composer.press("Enter")
+        expect(self.turns).to_have_count(before + 1)
+        return self
+
+    def ended(self, state: str = "done", turn: int = -1) -> Locator:
+        """Wait until a turn is over; the turn."""
+        found = self.turns.nth(turn)
+        expect(found).to_have_attribute("data-state", state, timeout=30_000)
+        return found
+
+    def answer(self, turn: int = -1) -> str:
+        """The text of a whole answer, without the question and the cards."""
+        return "\n".join(self.ended(turn=turn).locator("[data-part=answer]").all_inner_texts()).strip()
+
+    def card(self, turn: int = -1) -> Card:
+        """The last card of a turn."""
+        element = self.turns.nth(turn).locator("[data-part=prompt], [data-part=block]").last
+        expect(element).to_be_visible()
+        return Card(self.page, element)
+
+    def stop(self) -> None:
+        """Stop the answer."""
+        self.page.get_by_role("button", name="Stop").click()
+
+    def retry(self) -> None:
+        """Ask for the last answer once more."""
+        self.page.get_by_role("button", name=re.compile("Retry|Try again")).last.click()
+
+    def start_over(self) -> None:
+        """Begin a new conversation."""
+        self.page.get_by_role("link", name="New conversation").or_(
+            self.page.get_by_role("button", name="New conversation")
+        ).first.click()
+
+    def sign_up(self, email: str, password: str) -> Self:
+        """Become a user of the app."""
+        self.open("/sign-up")
+        return self._enter(email, password, "Create account|Sign up")
+
+    def sign_in(self, email: str, password: str) -> Self:
+        """Come back as a user of the app."""
+        self.open("/sign-in")
+        return self._enter(email, password, "Sign in")
+
+    def _enter(self, email: str, password: str, button: str) -> Self:
+        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label("Password", exact=True).fill(password)
+        self.page.get_by_role("button", name=re.compile(button)).click()
+        expect(self.composer).to_be_visible()
+        return self
+
+
+def drop(target: Locator, files: list[dict[str, str]]) -> None:
+    """Drag files from outside onto an element and let go; each has a ``name``, a ``type`` and a ``text``."""
+    _give(target, files, ["dragenter", "dragover", "drop"])
+
+
+def paste(target: Locator, files: list[dict[str, str]]) -> None:
+    """Paste files from the clipboard while an element has the focus."""
+    target.evaluate(_PASTE, files)
+
+
+_TRANSFER = """const transfer = new DataTransfer()
+for (const {name, type, text} of files) transfer.items.add(new File([text], name, {type}))
+"""
+_PASTE = f"""(element, files) => {{ {_TRANSFER}
+element.dispatchEvent(new ClipboardEvent("paste", {{clipboardData: transfer, bubbles: true, cancelable: true}})) }}"""
+_DRAG = f"""(element, [files, kinds]) => {{ {_TRANSFER}
+for (const kind of kinds)
+    element.dispatchEvent(new DragEvent(kind, {{dataTransfer: transfer, bubbles: true, cancelable: true}})) }}"""
+
+
+def _give(target: Locator, files: list[dict[str, str]], kinds: list[str]) -> None:
+    target.evaluate(_DRAG, [files, kinds])
+
+
+def wait_until(true: Callable[[], bool], page: Page, seconds: float = 15) -> None:
+    """Wait for what no page shows, while the page goes on."""
+    for _ in range(int(seconds * 20)):
+        if true():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come true")
