@@ -48,7 +48,9 @@ class Mailer:
     def send(self, to: str, subject: str, text: str) -> None:
         """Send a mail, soon. One that cannot be sent is tried again, then told of in the log, without its text."""
         if not self._smtp.host:
-            log.info("no mail server is set (smtp_host), so this mail is only here\nTo: %s\n%s\n\n%s", to, subject, text)
+            log.info(
+                "no mail server is set (smtp_host), so this mail is only here\nTo: %s\n%s\n\n%s", to, subject, text
+            )
             return
         if len(self._sending) >= _MOST_WAITING:
             log.error("too many mails wait to be sent; one to %s was dropped", to)

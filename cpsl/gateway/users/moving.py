@@ -31,9 +31,7 @@ def move(connection: Connection, key: Key, visitor_id: str, user_id: str) -> Non
 
 def _free_keys(connection: Connection, visitor_id: str, user_id: str) -> None:
     """An Idempotency-Key that both have used stays with the user's own turn."""
-    used = select(turns.c.idempotency_key).where(
-        turns.c.app_user_id == user_id, turns.c.idempotency_key.is_not(None)
-    )
+    used = select(turns.c.idempotency_key).where(turns.c.app_user_id == user_id, turns.c.idempotency_key.is_not(None))
     query = update(turns).where(turns.c.app_user_id == visitor_id, turns.c.idempotency_key.in_(used))
     connection.execute(query.values(idempotency_key=None))
 

@@ -85,9 +85,13 @@ def matching(connection: Connection, app_id: str, name: str) -> list[Row[Any]]:
     return list(connection.execute(query.order_by(app_users.c.id)).all())
 
 
-def page(connection: Connection, app_id: str, limit: int, after: str | None) -> list[Row[Any]]:
+def page(
+    connection: Connection, app_id: str, limit: int, after: str | None, *, visitors: bool = True
+) -> list[Row[Any]]:
     """Users of an app, newest first; ``after`` is the last id of the page before."""
     query = select(app_users).where(app_users.c.app_id == app_id)
+    if not visitors:
+        query = query.where(app_users.c.kind.not_in(_UNKNOWN))
     if after is not None:
         query = query.where(app_users.c.id < after)
     return list(connection.execute(query.order_by(app_users.c.id.desc()).limit(limit)).all())
@@ -169,9 +173,7 @@ def remove_browsers(connection: Connection, user_id: str, but: bytes = b"") -> N
 # --- links --------------------------------------------------------------------------------------------------------
 
 
-def add_link(
-    connection: Connection, user_id: str, token_hash: bytes, purpose: str, email: str, seconds: float
-) -> None:
+def add_link(connection: Connection, user_id: str, token_hash: bytes, purpose: str, email: str, seconds: float) -> None:
     """Keep what a link in a mail proves, in place of the one before it, and forget those that have expired."""
     now = time.time()
     connection.execute(
@@ -210,9 +212,7 @@ def link(connection: Connection, app_id: str, token_hash: bytes, purpose: str) -
 
 
 def remove_links(connection: Connection, user_id: str, purpose: str) -> None:
-    connection.execute(
-        delete(mail_links).where(mail_links.c.app_user_id == user_id, mail_links.c.purpose == purpose)
-    )
+    connection.execute(delete(mail_links).where(mail_links.c.app_user_id == user_id, mail_links.c.purpose == purpose))
 
 
 def _of_subject(app_id: str, kind: str, subject: str) -> Select[Any]:
