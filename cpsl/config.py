@@ -80,6 +80,7 @@ _ROWS = (
     Setting("data_dir", str, "", "Where the gateway keeps its data; the platform's own place, if empty."),
     Setting("database_url", str, "", "PostgreSQL URL of the gateway's store; a file in the data directory, if empty."),
     Setting("providers_file", str, "", "TOML file with other OAuth endpoints, as docs/integrations.md shows."),
+    Setting("sign_in_file", str, "", "TOML file with OpenID providers to sign in at, as docs/sign-in.md shows."),
     Setting("provider_timeout", _seconds, 10.0, "Seconds that an OAuth provider may take to answer."),
     Setting("turn_timeout", _seconds, 900.0, "Seconds that an app may take to answer one message."),
     Setting("keep_versions", _count, 10, "How many versions of an app the gateway keeps, besides the live one."),

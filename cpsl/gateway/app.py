@@ -31,6 +31,7 @@ from cpsl.gateway.integrations.connecting import routes as connecting
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
 from cpsl.gateway.users import people_routes as people
+from cpsl.gateway.users.openid import routes as openid
 from cpsl.gateway.web import routes as web
 from cpsl.gateway.web.missing import on_missing
 
@@ -64,7 +65,7 @@ def _litestar(gateway: Gateway) -> Litestar:
         before_request=_authenticate,
     )
     return Litestar(
-        route_handlers=[login, api, web.router, integrations.pages, connecting.router],
+        route_handlers=[login, api, web.router, integrations.pages, connecting.router, openid.router],
         request_class=GatewayRequest,
         exception_handlers={**HANDLERS, NotFoundException: on_missing},
         request_max_body_size=MAX_BODY_BYTES,

@@ -40,8 +40,14 @@ from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.users.cookies import Signer
+from cpsl.gateway.users.letters import Letters
+from cpsl.gateway.users.mail import Mailer, Smtp
+from cpsl.gateway.users.openid.flow import OpenIdSignIn
+from cpsl.gateway.users.openid.providers import OpenIdProviders
 from cpsl.gateway.users.people import People
+from cpsl.gateway.users.rates import Rates
 from cpsl.gateway.users.service import Users
+from cpsl.gateway.users.signing import Signing
 from cpsl.gateway.vault import Key, Vault
 
 
@@ -109,6 +115,12 @@ class Gateway:
         )
         self.sessions = Sessions(self.db, self.apps, self.runner)
         self.data = Data(self.db, self.runner, self.integrations, self.tokens, self.app_logs, settings.turn_timeout)
+        self.signing = Signing(
+            self.db, self.users, self.accounts, self.runner, Letters(Mailer(Smtp()), settings.url), Rates()
+        )
+        self.openid = OpenIdSignIn(
+            self.db, self.states, self.signing, OpenIdProviders.configured(settings.sign_in_file), settings
+        )
         self.people = People(self.db, self.apps, self.users, self.runner, self.engine, self.tokens, self.user_files)
         self.engine.serve(
             GatewayHost(

@@ -19,6 +19,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replaces the SQLite file in it; ``public_url`` is how browsers reach it, when that differs from host and port.
     ``isolation`` of runtimes: ``namespaces``, or ``none`` as an explicit choice. Times in seconds, sizes in bytes.
     ``providers_file``: TOML with other OAuth endpoints than the known ones, as ``integrations/providers.py`` says.
+    ``sign_in_file``: TOML with OpenID providers for people of apps, as ``users/openid/providers.py`` says.
     ``keep_versions``: how many versions of an app are kept for a rollback, besides the live one.
     The repr leaves ``database_url`` out: it may hold a password.
     """
@@ -29,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     database_url: str = ""
     providers_file: str = ""
+    sign_in_file: str = ""
     provider_timeout: float = 10.0
     isolation: str = "namespaces"
     drain_timeout: float = 10.0
@@ -69,6 +71,13 @@ def configured(data_dir: Path, **chosen: Any) -> Settings:
     """
     stored = {
         name: config.get(name)
-        for name in ("database_url", "providers_file", "provider_timeout", "turn_timeout", "keep_versions")
+        for name in (
+            "database_url",
+            "providers_file",
+            "sign_in_file",
+            "provider_timeout",
+            "turn_timeout",
+            "keep_versions",
+        )
     }
     return Settings(data_dir=data_dir, **(stored | chosen))

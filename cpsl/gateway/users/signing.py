@@ -137,7 +137,7 @@ class Signing:
         entered = await self._db.write(work)
         if visitor is not None:
             self._users.moved(visitor.id, entered.id)
-            self._runner.hand_over(visitor.id, entered)
+            self._runner.move(visitor.id, entered.id)
         return value
 
     async def sign_out(self, browser: Browser) -> None:
