@@ -15,7 +15,7 @@ import msgspec
 from cpsl.client.operations import Call, Request
 from cpsl.client.types import AppInfo
 from cpsl.errors import InvalidRequest
-from cpsl.wire import accounts, apps, resources, turns
+from cpsl.wire import accounts, apps, integrations, resources, turns
 
 S = TypeVar("S")
 JSON = {"Content-Type": "application/json"}
@@ -333,6 +333,19 @@ def channel(name: str) -> Call[resources.Channel]:
 def delete_channel(name: str, force: bool) -> Call[None]:
     """Delete a channel; ``force`` also when an app uses it."""
     return _delete(f"/channels/{segment(name)}", {"force": "true"} if force else {})
+
+
+# --- connections --------------------------------------------------------------------------------------------------
+
+
+def connections(app_name: str) -> Call[integrations.ConnectionList]:
+    """What you have connected for an app."""
+    return _get(f"/app/{segment(app_name)}/connections", integrations.ConnectionList)
+
+
+def delete_connection(app_name: str, integration: str) -> Call[None]:
+    """Forget one."""
+    return _delete(f"/app/{segment(app_name)}/connections/{segment(integration)}")
 
 
 # --- sessions and turns -------------------------------------------------------------------------------------------

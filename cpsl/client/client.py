@@ -69,6 +69,7 @@ class Client:
         self.filesystems = nouns.FileSystems(self._driver, self._gateway)
         self.secrets = nouns.Secrets(self._driver, self._gateway)
         self.sessions = nouns.Sessions(self._driver, self._gateway)
+        self.connections = nouns.Connections(self._driver, self._gateway)
         self.tokens = nouns.Tokens(self._driver, self._gateway)
         self.turns = nouns.Turns(self._driver, self._gateway)
 

@@ -15,7 +15,7 @@ from cpsl.client.drivers import SyncDriver
 from cpsl.client.operations import Call, Readable, T
 from cpsl.client.timeouts import Timeout
 from cpsl.client.types import StreamChunk
-from cpsl.wire import accounts, apps, resources, turns
+from cpsl.wire import accounts, apps, integrations, resources, turns
 
 if TYPE_CHECKING:
     from cpsl.client.deploying import DeployPlan
@@ -295,6 +295,19 @@ class Sessions(_Noun):
     def delete(self, app: str, id: str) -> None:
         """Delete one. Raises NotFound."""
         self._ask(calls.delete_session(app, id))
+
+
+class Connections(_Noun):
+    """What you have connected for an app: accounts at other services, and forms. What they give is the app's alone."""
+
+    def list(self, app: str) -> _list[integrations.Connection]:
+        """All of them, by name."""
+        found = self._ask(calls.connections(app))
+        return found.connections
+
+    def delete(self, app: str, integration: str) -> None:
+        """Forget one, here and, where it can be told to, at the service. Raises NotFound."""
+        self._ask(calls.delete_connection(app, integration))
 
 
 class Turns(_Noun):

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -29,9 +30,11 @@ from cpsl.gateway.integrations import routes as integrations
 from cpsl.gateway.integrations.connecting import routes as connecting
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
-from cpsl.gateway.users import operating
+from cpsl.gateway.users import people_routes as people
 from cpsl.gateway.users import routes as users
+from cpsl.gateway.users.openid import routes as openid
 from cpsl.gateway.web import routes as web
+from cpsl.gateway.web.missing import on_missing
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
@@ -57,15 +60,15 @@ def _litestar(gateway: Gateway) -> Litestar:
             apps.router,
             chats.router,
             integrations.router,
-            operating.router,
+            people.router,
         ],
         security=[{"token": []}],
         before_request=_authenticate,
     )
     return Litestar(
-        route_handlers=[login, api, web.router, integrations.pages, connecting.router, users.router],
+        route_handlers=[login, api, web.router, integrations.pages, connecting.router, openid.router, users.router],
         request_class=GatewayRequest,
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, NotFoundException: on_missing},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,

@@ -26,6 +26,7 @@ from cpsl.gateway.chats.turns import Turns
 from cpsl.gateway.collections.service import Collections
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.migrate import migrate
+from cpsl.gateway.db.reserve import Reserve
 from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.files.uploads.service import Uploads
 from cpsl.gateway.http.repeats import Repeats
@@ -41,7 +42,8 @@ from cpsl.gateway.settings import Settings
 from cpsl.gateway.users.cookies import Signer
 from cpsl.gateway.users.letters import Letters
 from cpsl.gateway.users.mail import Mailer, smtp_of
-from cpsl.gateway.users.openid import OpenId
+from cpsl.gateway.users.openid.flow import OpenIdSignIn
+from cpsl.gateway.users.openid.providers import OpenIdProviders
 from cpsl.gateway.users.people import People
 from cpsl.gateway.users.rates import Rates
 from cpsl.gateway.users.recovery import Recovery
@@ -58,7 +60,8 @@ class Gateway:
         self.closing = Bell()
         self.repeats = Repeats()
         self.is_ready = False
-        self.db = Database(settings.database)
+        self.reserve = Reserve(settings.data_dir / "reserve")
+        self.db = Database(settings.database, self.reserve.release)
         self.accounts = Accounts(self.db, Vault(master_key), bootstrap_secret)
         self.users = Users(self.db, Signer(master_key.derived("browsers")))
         self.devices = Devices(self.db, self.accounts, settings.url)
@@ -113,6 +116,14 @@ class Gateway:
         )
         self.sessions = Sessions(self.db, self.apps, self.runner)
         self.data = Data(self.db, self.runner, self.integrations, self.tokens, self.app_logs, settings.turn_timeout)
+        self.mailer = Mailer(smtp_of(settings))
+        rates, letters = Rates(), Letters(self.mailer, settings.url)
+        self.signing = Signing(self.db, self.users, self.accounts, self.runner, letters, rates)
+        self.recovery = Recovery(self.db, self.engine, self.signing.passwords, letters, rates)
+        self.openid = OpenIdSignIn(
+            self.db, self.states, self.signing, OpenIdProviders.configured(settings.sign_in_file), settings
+        )
+        self.people = People(self.db, self.apps, self.users, self.runner, self.engine, self.tokens, self.user_files)
         self.engine.serve(
             GatewayHost(
                 self.apps,
@@ -124,16 +135,11 @@ class Gateway:
                 self.users,
             )
         )
-        self.mailer = Mailer(smtp_of(settings))
-        rates, letters = Rates(), Letters(self.mailer, settings.url)
-        self.signing = Signing(self.db, self.users, self.accounts, self.runner, letters, rates)
-        self.recovery = Recovery(self.db, self.engine, self.signing.passwords, letters, rates)
-        self.people = People(self.db, self.users, self.runner, self.engine, self.tokens, self.user_files)
-        self.openid = OpenId.configured(settings, self.db, self.states)
 
     async def open(self) -> None:
         """Bring the store up to date, and take up what an earlier gateway left unfinished."""
         await asyncio.to_thread(migrate, self.db.engine)
+        await asyncio.to_thread(self.reserve.hold)
         await self.accounts.set_up()
         await self.apps.sweep()
         await self.user_files.sweep()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -274,3 +276,13 @@ def test_every_public_name_of_the_app_side_loads_without_the_client() -> None:
         "assert not {'httpx', 'rich', 'cpsl.client', 'cpsl.gateway', 'cpsl.runtime'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_examples_of_the_page_about_integrations() -> None:
+    page = Path(__file__).parents[2] / "docs" / "integrations.md"
+    declared: list[str] = []
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        names: dict[str, Any] = {}
+        exec(compile(block, str(page), "exec"), names)
+        declared += names["app"].integrations
+    assert declared == ["github", "aws", "crm", "acme"]

@@ -10,7 +10,7 @@ from capsule_cli import reference
 from cpsl.client import AsyncClient, Client, async_nouns, nouns
 from tests.support import twins
 
-NOUNS = ["Apps", "Channels", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns"]
+NOUNS = ["Apps", "Channels", "Connections", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns"]
 
 
 def public(kind: type) -> dict[str, object]:

@@ -142,6 +142,16 @@ def test_somebody_at_a_terminal_connects_in_any_browser(gateway: GatewayProcess)
         assert talk.client.chat("connector", "have github").text.startswith("Bearer token")
 
 
+def test_somebody_at_a_terminal_grants_less(gateway: GatewayProcess, bad: Bad) -> None:
+    anywhere = Browser(gateway, is_known=False)
+    bad.gives(**{**TOKEN, "scope": "a"})
+    with asked(gateway, "connector", "connect linear", gateway.member("less@example.com", "default")) as talk:
+        page = come_back(anywhere, anywhere.leave(anywhere.get(talk.prompt["link"])))
+        assert "Linear is connected" in page.text
+        assert "not granted: openid" in page.text
+        assert talk.rest() == "bearer token with a, expires: False, new"
+
+
 def test_somebody_at_a_terminal_declines_on_the_page(gateway: GatewayProcess) -> None:
     anywhere = Browser(gateway, is_known=False)
     with asked(gateway, "connector", "connect github", gateway.member("no@example.com", "default")) as talk:
@@ -167,6 +177,15 @@ def test_the_own_host_name_of_an_app_is_where_it_comes_back_to(browser: Browser,
     back = here.agree(leaving.headers["refresh"].removeprefix("0; url="))
     onward = httpx.get(back, follow_redirects=False, trust_env=False)
     assert onward.headers["location"].startswith(f"http://connector.localhost:{port}/")
+
+
+def test_a_restart_while_somebody_is_at_the_provider(browser: Browser, gateway: GatewayProcess) -> None:
+    waiting = browser.say("connect github")
+    url = browser.leave(browser.get(GITHUB))
+    gateway.kill()
+    gateway.start()
+    assert "GitHub is connected" in browser.get(browser.agree(url)).text
+    assert browser.end_of(waiting["request_id"]).endswith("new")
 
 
 # --- tokens -------------------------------------------------------------------------------------------------------
@@ -564,12 +583,14 @@ def test_a_card_that_waits_for_nobody(browser: Browser) -> None:
 
 def test_connections_of_a_caller_of_the_api(gateway: GatewayProcess) -> None:
     token = gateway.member("caller@example.com", "default")
-    with asked(gateway, "connector", "connect box", token) as talk, gateway.http(token) as http:
+    with asked(gateway, "connector", "connect box", token) as talk:
         talk.client.turns.answer(talk.request_id, talk.prompt_id, {"user": "c", "password": "p", "region": "eu"})
         assert talk.rest() == "form of c, new"
-        [shown] = http.get("/app/connector/connections").json()["connections"]
-        assert (shown["integration"], shown["mode"]) == ("box", "form")
-        assert http.delete("/app/connector/connections/box").status_code == 204
+        [shown] = talk.client.connections.list("connector")
+        assert (shown.integration, shown.mode) == ("box", "form")
+        talk.client.connections.delete("connector", "box")
+        with pytest.raises(cpsl.NotFound):
+            talk.client.connections.delete("connector", "box")
         assert talk.client.chat("connector", "have box").text == "nothing"
 
 

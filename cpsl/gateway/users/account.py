@@ -76,7 +76,7 @@ async def _delete(form: Posted, row: Row[Any]) -> Response[Any]:
     gateway, version = form.request.gateway, form.seen.version
     if row.password is not None:
         await gateway.signing.check_password(version, form.browser, row, form.text("password"))
-    await gateway.people.delete(version, row.id)
+    await gateway.people.delete(version.workspace_id, version.app, row.id)
     return _out(form)
 
 
