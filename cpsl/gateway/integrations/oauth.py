@@ -122,6 +122,19 @@ async def revoke(client: Client, grant: Grant) -> None:
         answer.raise_for_status()
 
 
+async def get_json(client: Client, url: str, access_token: str = "") -> dict[str, Any]:
+    """The JSON object at a URL of the provider. Raises ProviderFailed."""
+    headers = {"Accept": "application/json"}
+    if access_token:
+        headers["Authorization"] = f"Bearer {access_token}"
+    async with talking(client) as session:
+        answer = await session.request("GET", url, headers=headers, withhold_token=True)  # its ``get`` takes no such
+        found = answer.raise_for_status().json()
+    if not isinstance(found, dict):
+        raise _failed(client, "answered with something that is no JSON object")
+    return found
+
+
 def _client(client: Client) -> AsyncOAuth2Client:
     import authlib.deprecate  # it sets a filter for its warnings, which ours has to come after
 
@@ -219,11 +232,8 @@ async def _account(client: Client, grant: Grant) -> str:
     if not client.provider.account_url:
         return ""
     with contextlib.suppress(CapsuleError, TimeoutError):
-        async with asyncio.timeout(_ACCOUNT_SECONDS), talking(client) as session:
-            headers = {"Authorization": f"Bearer {grant.access_token}", "Accept": "application/json"}
-            answer = await session.get(client.provider.account_url, headers=headers, withhold_token=True)
-            known = answer.json()
-            return _named(known) if isinstance(known, dict) else ""
+        async with asyncio.timeout(_ACCOUNT_SECONDS):
+            return _named(await get_json(client, client.provider.account_url, grant.access_token))
     return ""
 
 

@@ -60,7 +60,7 @@ def client(known: OpenIdProvider, metadata: Metadata | None, url: str, timeout: 
 
 async def discover(asking: Client) -> Metadata:
     """Where a provider's endpoints are. Raises ProviderFailed, also for those of somebody else."""
-    found = await _json(asking, f"{asking.provider.issuer.rstrip('/')}/.well-known/openid-configuration")
+    found = await oauth.get_json(asking, f"{asking.provider.issuer.rstrip('/')}/.well-known/openid-configuration")
     try:
         metadata = msgspec.convert(found, Metadata)
     except msgspec.ValidationError:
@@ -81,7 +81,7 @@ async def identify(asking: Client, metadata: Metadata, code: str, verifier: str,
             metadata.token_endpoint, grant_type="authorization_code", code=code, code_verifier=verifier
         )
         id_token, access_token = tokens.get("id_token"), tokens.get("access_token")
-    keys = await _json(asking, metadata.jwks_uri)
+    keys = await oauth.get_json(asking, metadata.jwks_uri)
     claims = _verified(asking, id_token, keys, nonce)
     email = claims if "email" in claims else await _userinfo(asking, metadata, access_token, claims["sub"])
     return Person(claims["sub"], _email(email))
@@ -132,21 +132,9 @@ async def _userinfo(asking: Client, metadata: Metadata, access_token: Any, subje
         return {}
     with contextlib.suppress(CapsuleError, TimeoutError):
         async with asyncio.timeout(_EMAIL_SECONDS):
-            found = await _json(asking, metadata.userinfo_endpoint, access_token)
+            found = await oauth.get_json(asking, metadata.userinfo_endpoint, access_token)
         return found if found.get("sub") == subject else {}
     return {}
-
-
-async def _json(asking: Client, url: str, access_token: str = "") -> dict[str, Any]:
-    headers = {"Accept": "application/json"}
-    if access_token:
-        headers["Authorization"] = f"Bearer {access_token}"
-    async with oauth.talking(asking) as session:
-        answer = await session.get(url, headers=headers, withhold_token=True)
-        found = answer.raise_for_status().json()
-    if not isinstance(found, dict):
-        raise _failed(asking, "answered with something that is no OpenID")
-    return found
 
 
 def _email(claims: dict[str, Any]) -> str | None:
