@@ -10,11 +10,11 @@ from cpsl.errors import CapsuleError
 from cpsl.gateway import asking
 from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.integrations.flows import Answer
+from cpsl.gateway.people.signing import Browser
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import cookies
 from cpsl.gateway.users.forms import path_inside
 from cpsl.gateway.users.rates import network_of
-from cpsl.gateway.users.signing import Browser
 from cpsl.gateway.users.store import BROWSER_SECONDS
 from cpsl.gateway.web.rendering import page, see_other
 from cpsl.gateway.web.visits import base_of

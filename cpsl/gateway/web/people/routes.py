@@ -11,9 +11,9 @@ from litestar import MediaType, Response, Router, get, post
 
 from cpsl.errors import CapsuleError
 from cpsl.gateway.request import GatewayRequest
-from cpsl.gateway.users import account
 from cpsl.gateway.users.forms import path_inside
-from cpsl.gateway.users.pages import form_page, fresh, on_error, posted, signed_in_to, with_cookie
+from cpsl.gateway.web.people import account
+from cpsl.gateway.web.people.pages import form_page, fresh, on_error, posted, signed_in_to, with_cookie
 from cpsl.gateway.web.rendering import Form, see_other
 from cpsl.gateway.web.visits import visit
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from cpsl.errors import CapsuleError
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import passwords, store
-from cpsl.gateway.users.pages import Posted, form_page, fresh, posted, to_sign_in, with_cookie
+from cpsl.gateway.web.people.pages import Posted, form_page, fresh, posted, to_sign_in, with_cookie
 from cpsl.gateway.web.rendering import Form, see_other
 from cpsl.gateway.web.visits import Visit, visit
 
