@@ -31,7 +31,7 @@ def list_(
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
-    """List your conversations with an app, pinned ones first, then the newest."""
+    """List your conversations with an app: pinned, then newest."""
     with connect(profile) as client:
         found = client.sessions.list(app, lines, search=search).sessions
     Output(json=json, quiet=quiet).rows(

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -30,6 +31,7 @@ from cpsl.gateway.integrations.connecting import routes as connecting
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
 from cpsl.gateway.web import routes as web
+from cpsl.gateway.web.missing import on_missing
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
@@ -62,7 +64,7 @@ def _litestar(gateway: Gateway) -> Litestar:
     return Litestar(
         route_handlers=[login, api, web.router, integrations.pages, connecting.router],
         request_class=GatewayRequest,
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, NotFoundException: on_missing},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,

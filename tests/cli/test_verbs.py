@@ -64,6 +64,11 @@ def test_a_conversation_is_listed_shown_and_deleted(live: Live) -> None:
     shown = ask(live, "session", "show", "talker", made).out
     assert shown.startswith("# ")
     assert "remember me" in shown
+    renamed = ask(live, "session", "rename", "talker", made, "  Kept in  mind ", "--json")
+    assert json.loads(renamed.out) == {"id": made, "title": "Kept in mind"}
+    assert ask(live, "session", "list", "talker", "-q", "--search", "mind KEPT").out.split() == [made]
+    assert ask(live, "session", "list", "talker", "-q", "--search", "forgotten").out == ""
+    assert ask(live, "session", "rename", "talker", made, " ").code == 2
     assert ask(live, "session", "delete", "talker", made).code == 2  # nobody there to ask
     assert ask(live, "session", "delete", "talker", made, "--yes").code == 0
     assert ask(live, "session", "show", "talker", made).code == 3

@@ -72,19 +72,20 @@ class _Follower:
 
     async def messages(self) -> AsyncIterator[bytes]:
         """What is to be told since the last time; the last of it has the number of the log up to which that is all."""
-        told = [message async for message in self._changes()]
-        for kind, data in told[:-1]:
-            yield sse.message(kind, data)
-        if told:
-            yield sse.message(*told[-1], self._number)
+        last: tuple[str, bytes] | None = None
+        async for message in self._changes():
+            if last is not None:
+                yield sse.message(*last)
+            last = message
+        if last is not None:
+            yield sse.message(*last, self._number)
 
     async def _changes(self) -> AsyncIterator[tuple[str, bytes]]:
         entries = self._log.after(self._number)
         if entries:
             self._number = entries[-1].number
             self._fold.take(decode(entry.data) for entry in entries)
-            heavy = sum(len(entry.data) for entry in entries) > _HEAVY
-            for part in await _done(self._fold.fresh, heavy):
+            for part in await _done(self._fold.fresh, self._fold.weight > _HEAVY):
                 html = await _done(part.html, part.weight > _HEAVY)
                 yield "part", encode({"id": part.id, "html": html})
         if news := self._fold.take_news():

@@ -7,8 +7,9 @@ own. What comes out has passed an allow-list besides.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import MutableMapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -31,7 +32,8 @@ _KEPT_TEXT = 8 * 1024
 FILE = re.compile(r"(?:https?://[^/?#\s]+)?(/api/v1/app/[a-z0-9-]+/files/fil_[a-z0-9]+)\Z")
 """Where a file of an app is; the page asks its own host for it, whichever is named."""
 _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
-_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that change the direction of what follows."""
 _TASK = re.compile(r"\[([ xX])\][ \u00a0]")
 _DIRECTED = {"paragraph_open", "heading_open", "td_open", "th_open", "blockquote_open", "list_item_open"}
 _LEVELS_ABOVE = 2  # the page has its own headings over those of an answer
@@ -100,8 +102,18 @@ def _rendered(text: str, definitions: Definitions, is_open: bool) -> str:
     return html.replace("></button>", f">{_ICON}</button>")  # all buttons are ours, and no icon passes the list
 
 
-@cache
+_of_thread = threading.local()
+
+
 def _parser() -> MarkdownIt:
+    """The parser of this thread: what finds bare links remembers where it is in a text."""
+    if not hasattr(_of_thread, "parser"):
+        _of_thread.parser = _made()
+    parser: MarkdownIt = _of_thread.parser
+    return parser
+
+
+def _made() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False, "linkify": True}).enable(["table", "strikethrough", "linkify"])
     made.validateLink = _is_allowed  # type: ignore[method-assign]  # as its documentation says
     made.core.ruler.push("dress", _dress)
@@ -116,7 +128,7 @@ def _is_allowed(url: str) -> bool:
 
 def _shown(code: str) -> str:
     """Code, in which what would turn its direction around is to be seen (https://trojansource.codes)."""
-    return _TURNING.sub(lambda found: f"\u2039U+{ord(found[0]):04X}\u203a", code)
+    return TURNING.sub(lambda found: f"\u2039U+{ord(found[0]):04X}\u203a", code)
 
 
 def _dress(state: StateCore) -> None:
@@ -136,7 +148,7 @@ def _dress(state: StateCore) -> None:
 def _dress_inline(token: Token, *, is_item: bool) -> None:
     children = token.children or []
     for child in children:
-        child.content = _shown(child.content) if child.type == "code_inline" else _TURNING.sub("", child.content)
+        child.content = _shown(child.content) if child.type == "code_inline" else TURNING.sub("", child.content)
     first = children[0] if children else None
     if is_item and first is not None and first.type == "text" and (task := _TASK.match(first.content)):
         first.content = first.content[task.end() :]
@@ -170,7 +182,7 @@ def _image(
     """A file of the app as an image; one from elsewhere as a link, or everybody who reads would be known there."""
     token = tokens[index]
     source = str(token.attrs.get("src", ""))
-    name = _TURNING.sub("", renderer.renderInlineAsText(token.children, options, env)) or "image"
+    name = TURNING.sub("", renderer.renderInlineAsText(token.children, options, env)) or "image"
     if own := FILE.match(source):
         return f'<img src="{escape(own[1])}" alt="{escape(name)}" loading="lazy">'
     return f'<a href="{escape(source)}">{escape(name)}</a>'

@@ -64,6 +64,11 @@ class Fold:
         return news
 
     @property
+    def weight(self) -> int:
+        """Characters that the next ``fresh`` looks at."""
+        return self._splitter.weight
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more will come."""
         return self.state in FINAL

@@ -10,8 +10,10 @@ from litestar import MediaType, Response
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect
+from markupsafe import Markup
 
 from cpsl.gateway.web import assets
+from cpsl.gateway.web.markdown import TURNING
 from cpsl.wire.integrations import title
 
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -26,10 +28,21 @@ def templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_straight,
     )
     made.globals["asset"] = assets.url
     made.filters["title_of_integration"] = title
     return made
+
+
+def _straight(value: Any) -> Any:
+    """Text without what would turn its direction around, and that of what stands behind it (https://trojansource.codes).
+
+    What is markup already has been looked at.
+    """
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return TURNING.sub("", value)
+    return value
 
 
 def page(name: str, status: int = 200, **values: Any) -> Response[str]:

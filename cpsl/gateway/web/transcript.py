@@ -16,7 +16,8 @@ from cpsl.gateway.web.rendering import render
 from cpsl.wire.events import decode
 
 MOST_TURNS = 200
-"""Turns of a conversation that a page shows; the export has all."""
+MOST_BYTES = 8 * 1024 * 1024
+"""How much of a conversation a page shows, in turns and in bytes of their logs; the export has all."""
 
 
 class _Said(NamedTuple):
@@ -28,9 +29,10 @@ class _Said(NamedTuple):
 
 async def of_session(gateway: Gateway, app: str, session_id: str, base: str) -> Markup:
     """The last turns of a conversation, oldest first."""
-    said = await gateway.db.read(lambda connection: _read(connection, session_id))
+    said, is_all = await gateway.db.read(lambda connection: _read(connection, session_id))
     live = [_Said(each.row, _entries(gateway, each)) for each in said]
-    return await asyncio.to_thread(_turns, live, app, base)
+    turns = await asyncio.to_thread(_turns, live, app, base)
+    return turns if is_all else _earlier(app, session_id) + turns
 
 
 def message(row: Row[Any], app: str) -> Markup:
@@ -44,9 +46,24 @@ def file_url(app: str, file_id: str) -> str:
     return f"/api/v1/app/{app}/files/{file_id}"
 
 
-def _read(connection: Connection, session_id: str) -> list[_Said]:
-    rows = store.turns_of(connection, session_id, MOST_TURNS)
-    return [_Said(row, store.entries(connection, row.id)) for row in rows]
+def _read(connection: Connection, session_id: str) -> tuple[list[_Said], bool]:
+    """The last turns of a session, and whether these are all."""
+    rows = store.turns_of(connection, session_id, MOST_TURNS + 1)
+    said: list[_Said] = []
+    size = 0
+    for row in reversed(rows[-MOST_TURNS:]):
+        said.insert(0, _Said(row, store.entries(connection, row.id)))
+        size += sum(len(entry.data) for entry in said[0].entries)
+        if size > MOST_BYTES:
+            break
+    return said, len(said) == len(rows)
+
+
+def _earlier(app: str, session_id: str) -> Markup:
+    link = f"/api/v1/app/{app}/sessions/{session_id}/export"
+    return Markup('<p class="notice">What was said before is in <a href="{}" download>the export</a>.</p>\n').format(
+        link
+    )
 
 
 def _entries(gateway: Gateway, said: _Said) -> list[Entry]:

@@ -17,7 +17,10 @@ from cpsl.gateway.web import markdown
 from cpsl.gateway.web.markdown import Definitions
 
 MAX_MARKDOWN = 1024 * 1024
-"""Characters of one answer that are understood as Markdown. The rest is shown as it was written."""
+"""Characters of one answer that are understood as Markdown. What follows is shown as it was written."""
+MAX_PLAIN = 4 * 1024 * 1024
+"""Characters that are shown so. What follows is not shown, and the page says so: a browser could not bear it."""
+_NOT_SHOWN = "\u2026\n\nThe rest of this answer is too long for a page. Export the conversation to read it."
 _SLICE = 32 * 1024
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _UNDECIDED = re.compile(r"(\A|\n)[ \t>]*[-=*_#|:`~+]{1,3}[ \t]*\Z")
@@ -46,6 +49,8 @@ class Splitter:
         self._pieces: list[str] = []
         self._room = MAX_MARKDOWN
         self._plain: list[str] = []
+        self._plain_room = MAX_PLAIN
+        self._is_cut = False
 
     def add(self, text: str) -> None:
         """The next piece. This costs nothing: the work is done when somebody looks."""
@@ -53,8 +58,15 @@ class Splitter:
         if taken := text[: self._room]:
             self._pieces.append(taken)
             self._room -= len(taken)
-        if rest := text[len(taken) :]:
+        if rest := text[len(taken) :][: self._plain_room]:
             self._plain.append(rest)
+            self._plain_room -= len(rest)
+        self._is_cut = self._is_cut or len(text) > len(taken) + len(rest)
+
+    @property
+    def weight(self) -> int:
+        """Characters that are not finished: to look at them costs as much."""
+        return sum(map(len, self._pieces)) + sum(map(len, self._plain))
 
     def take(self) -> list[Unit]:
         """The units that are finished."""
@@ -68,6 +80,7 @@ class Splitter:
         tail, rest = "".join(self._pieces), "".join(self._plain)
         units += self._cut(tail, tail + "\n") + self._unit("".join(self._pieces))
         units += [Unit(rest, {}, is_plain=True)] if rest else []
+        units += [Unit(_NOT_SHOWN, {})] if self._is_cut else []
         self._pieces, self._plain = [], []
         return units
 

@@ -94,6 +94,8 @@ def test_stopping_keeps_what_was_said(browser: Browser) -> None:
 def test_a_second_message_waits_and_says_so(browser: Browser, slow: GatewayProcess) -> None:
     first = browser.say("queue")
     second = browser.say("queue", first["session_id"])
+    states = (data["state"] for _, kind, data in browser.follow(second["request_id"]) if kind == "state")
+    assert "queued" in states
     page = browser.open(f"/c/{first['session_id']}").text
     assert [page.count(f'data-state="{state}"') for state in ("answering", "queued")] == [1, 1]
     let(slow, "queue")

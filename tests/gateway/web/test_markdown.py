@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpsl.gateway.web import markdown
-from cpsl.gateway.web.units import MAX_MARKDOWN, Splitter, Unit
+from cpsl.gateway.web.units import MAX_MARKDOWN, MAX_PLAIN, Splitter, Unit
 
 SAFE_TAGS = {
     *("a", "blockquote", "br", "button", "code", "del", "div", "em", "figcaption", "figure", "h3", "h4", "h5", "h6"),
@@ -208,6 +209,19 @@ def test_units_are_the_same_in_whichever_pieces_a_text_comes(blocks: list[str], 
 def test_a_mark_that_may_become_another_is_held_back() -> None:
     _, shown = split(["Look:\n", "``", "`py\nx = 1\n", "```"])
     assert shown == ["Look:\n", "Look:\n", "Look:\n```py\nx = 1\n", "Look:\n```py\nx = 1\n"]
+
+
+def test_threads_do_not_mix_up_their_links() -> None:
+    texts = [f"see http://host{n}.example/{'x' * (n % 50)} and www.w{n}.example or {n}@m.example" for n in range(400)]
+    wanted = [markdown.render(text, {"A": {"href": "x"}}) for text in texts]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda text: markdown.render(text, {"A": {"href": "x"}}), texts)) == wanted
+
+
+def test_what_no_page_could_bear_is_not_shown_and_the_page_says_so() -> None:
+    units, _ = split(["word\n" * 100, "x" * (MAX_MARKDOWN + MAX_PLAIN)])
+    assert "Export the conversation" in units[-1].html()
+    assert sum(len(unit.text) for unit in units[:-1]) == MAX_MARKDOWN + MAX_PLAIN
 
 
 def test_what_is_past_a_mebibyte_is_shown_as_it_was_written() -> None:

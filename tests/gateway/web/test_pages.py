@@ -111,6 +111,15 @@ def test_what_is_not_there(browser: Browser, path: str, status: int) -> None:
     assert "<script>" not in answer.text.replace('<script src="', "")
 
 
+@pytest.mark.parametrize(("accept", "kind"), [("text/html,*/*", "text/html"), ("*/*", "application/problem+json")])
+def test_people_get_a_page_where_nothing_is_and_programs_a_problem(browser: Browser, accept: str, kind: str) -> None:
+    for path in ("/a/echo/nothing", "/nothing", "/static/nothing.css"):
+        answer = browser.http.get(path, headers={"Accept": accept})
+        assert answer.status_code == 404
+        assert answer.headers["Content-Type"].startswith(kind) or path.startswith("/static")
+    assert browser.http.get("/api/v1/nothing", headers={"Accept": accept}).json()["code"] == "not_found"
+
+
 def test_an_app_for_known_people_sends_visitors_to_its_sign_in(own_gateway: GatewayProcess) -> None:
     source = (
         (APPS / "echo.py")
@@ -243,6 +252,17 @@ def test_a_page_and_all_that_it_needs_is_light(browser: Browser) -> None:
     assert total < 60 * 1024
 
 
+def test_a_page_may_do_what_it_needs_and_nothing_else(browser: Browser) -> None:
+    page = browser.open()
+    policy = dict(each.strip().partition(" ")[::2] for each in page.headers["Content-Security-Policy"].split(";"))
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
+    assert policy["default-src"] == policy["object-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin-allow-popups"
+    assert "camera=()" in page.headers["Permissions-Policy"]
+    assert not re.search(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=", page.text)
+    assert "script-src" not in browser.http.get("/api/v1/me").headers["Content-Security-Policy"]
+
+
 # --- {app}.localhost
 
 
@@ -276,6 +296,21 @@ def test_host_names(echo: GatewayProcess, host: str, path: str, status: int) -> 
 
 
 # --- long answers
+
+
+def test_a_page_shows_the_last_turns_and_leads_to_the_rest(browser: Browser) -> None:
+    sent = browser.say("first-" + "x" * 900_000)
+    for _ in range(5):
+        last = browser.say("y" * 900_000, sent["session_id"])
+        browser.answered(last["request_id"])
+    page = browser.open(f"/c/{sent['session_id']}").text
+    assert 'class="notice">What was said before' not in page
+    for _ in range(5):
+        browser.answered(browser.say("y" * 900_000, sent["session_id"])["request_id"])
+    page = browser.open(f"/c/{sent['session_id']}").text
+    assert 'class="notice">What was said before' in page
+    assert "first-" not in page.partition('id="turns"')[2]
+    assert "first-" in browser.api("GET", f"/sessions/{sent['session_id']}/export").text
 
 
 def test_a_long_answer_arrives_soon_and_whole(browser: Browser) -> None:

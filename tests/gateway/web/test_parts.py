@@ -7,6 +7,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpsl.gateway.web.markdown import TURNING
 from cpsl.gateway.web.parts import Fold
 from cpsl.wire.events import Block, Chunk, Done, Error, Event, Prompt, PromptClosed, PromptField, Reply, Started, Status
 
@@ -140,13 +141,23 @@ def test_a_card_that_nobody_has_to_answer_leads_to_the_apps_own_page() -> None:
             st.floats(),
             st.text(max_size=20),
             st.lists(st.text(max_size=3)),
-            st.sampled_from(["javascript:alert(1)", "data:image/svg+xml,<svg>", '"><script>', "https://[x", "//evil"]),
+            st.sampled_from(
+                [
+                    "javascript:alert(1)",
+                    "data:image/svg+xml,<svg>",
+                    '"><script>',
+                    "https://[x",
+                    "//evil",
+                    "a\u202eb\u2066",
+                ]
+            ),
         ),
     ),
 )
 def test_no_payload_breaks_a_card_or_out_of_it(kind: str, payload: dict[str, object]) -> None:
     (html,) = parts([Block("b", kind, payload)]).values()
     assert "<script" not in html
+    assert not TURNING.search(html)
     assert not re.search(
         r'(?:href|src)="(?!https?://|/a/app/connect/|#icon-|data:image/(?:png|jpeg|gif|webp|avif);)', html
     )

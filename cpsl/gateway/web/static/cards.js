@@ -7,6 +7,7 @@ import { refresh } from "./follow.js"
 import { byId } from "./page.js"
 
 const WINDOW = "popup,width=560,height=760"
+const NAME = "capsule-connect" // connecting.js knows by it what the window is for
 const SOON = 3600 // seconds: what waits for longer needs no clock
 
 /** Make all cards work, also those that are still to come. */
@@ -39,7 +40,7 @@ const isPlain = (event) => !event.ctrlKey && !event.metaKey && !event.shiftKey &
  * @param {HTMLAnchorElement} link
  */
 function openWindow(event, link) {
-  const opened = window.open(link.href, "", WINDOW)
+  const opened = window.open(link.href, NAME, WINDOW)
   if (opened) event.preventDefault()
   opened?.focus()
 }

@@ -78,7 +78,7 @@ export async function open(id, pushes) {
 function show(id, fresh) {
   setOpenSession(id)
   document.title = fresh.title
-  byId("title").textContent = fresh.getElementById("title")?.textContent ?? ""
+  setHeading(fresh.getElementById("title")?.textContent ?? "")
   showAll(fresh)
   showWaiting()
   follow()
@@ -114,7 +114,13 @@ export function arrived(sent, isNew) {
 /** @param {string} title */
 export function setTitle(title) {
   document.title = `${title} · ${page.app}`
+  setHeading(title)
+}
+
+/** @param {string} title "" for a new conversation, which has a heading of its own */
+function setHeading(title) {
   byId("title").textContent = title
+  byId("title").hidden = !title
 }
 
 /** Fetch the list anew: all, or what fits the search. */

@@ -112,10 +112,26 @@ export function putPart(turn, id, html) {
   if (old && sources.get(old) === html) return
   const part = made(html)
   if (!part) return old?.remove()
-  sources.set(part, html)
-  if (old && turn.contains(old)) old.replaceWith(part)
-  else turn.insertBefore(part, turn.querySelector(":scope > :is(.working, .turn-end)"))
   enhance(part)
+  if (old && turn.contains(old)) replacePart(old, part, html)
+  else turn.insertBefore(part, turn.querySelector(":scope > :is(.working, .turn-end)"))
+  sources.set(part, html)
+}
+
+/**
+ * Of an answer, the blocks at the beginning that are as they were stay, and a selection in them.
+ * @param {Element} old
+ * @param {Element} part
+ * @param {string} html
+ */
+function replacePart(old, part, html) {
+  if (old.className !== "answer" || part.className !== "answer") return old.replaceWith(part)
+  const next = [...part.childNodes]
+  let same = 0
+  while (old.childNodes[same] && next[same]?.isEqualNode(old.childNodes[same])) same += 1
+  while (old.childNodes[same]) old.childNodes[same].remove()
+  old.append(...next.slice(same))
+  sources.set(old, html)
 }
 
 /**

@@ -1,0 +1,136 @@
+"""The list of conversations: what it holds, and what can be done with each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.chat import Chat
+from tests.browser.visitor import Visitor
+
+
+def listed(chat: Chat) -> Locator:
+    """The conversations in the list, by their links."""
+    return (
+        chat.page.get_by_role("navigation", name="Conversations")
+        .get_by_role("link")
+        .filter(has=chat.page.locator("xpath=self::*[contains(@href, '/c/')]"))
+    )
+
+
+def entry(chat: Chat, title: str) -> Locator:
+    return chat.page.get_by_role("navigation", name="Conversations").get_by_role("listitem").filter(has_text=title)
+
+
+def menu(chat: Chat, title: str, action: str) -> None:
+    """Choose from the menu of a conversation."""
+    row = entry(chat, title)
+    row.hover()
+    row.get_by_role("button").first.click()
+    chat.page.get_by_role("menuitem", name=re.compile(action)).or_(
+        chat.page.get_by_role("button", name=re.compile(f"^{action}"))
+    ).first.click()
+
+
+@pytest.fixture
+def chat(visitor: Visitor) -> Chat:
+    """Three conversations: the first two are over, the last is on the screen."""
+    chat = visitor.open("parlour")
+    for text in ("apples", "pears", "plums"):
+        chat.open().say(text).ended()
+    expect(listed(chat)).to_have_count(3)
+    return chat
+
+
+def test_a_conversation_keeps_its_address(chat: Chat) -> None:
+    listed(chat).filter(has_text="apples").click()
+    expect(chat.turns).to_have_count(1)
+    expect(chat.turns.last).to_contain_text("apples")
+    where = chat.page.url
+    chat.say("more").ended()
+    assert chat.page.url == where
+    chat.page.go_back()
+    expect(chat.turns.last).to_contain_text("plums")
+
+
+def test_rename(chat: Chat) -> None:
+    menu(chat, "pears", "Rename")
+    chat.page.keyboard.press("ControlOrMeta+a")
+    chat.page.keyboard.type("Fruit of autumn\n")
+    expect(listed(chat).filter(has_text="Fruit of autumn")).to_be_visible()
+    chat.page.reload()
+    expect(listed(chat).filter(has_text="Fruit of autumn")).to_be_visible()
+
+
+def test_pin(chat: Chat) -> None:
+    menu(chat, "apples", "Pin")
+    expect(listed(chat).first).to_contain_text("apples")
+    chat.page.reload()
+    expect(listed(chat).first).to_contain_text("apples")
+
+
+def test_delete_and_undo(chat: Chat) -> None:
+    menu(chat, "pears", "Delete")
+    expect(listed(chat)).to_have_count(2)
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(listed(chat)).to_have_count(3)
+    chat.page.reload()
+    expect(listed(chat)).to_have_count(3)
+
+
+def test_delete(chat: Chat) -> None:
+    menu(chat, "pears", "Delete")
+    expect(listed(chat)).to_have_count(2)
+    chat.page.reload()
+    expect(listed(chat)).to_have_count(2)
+
+
+def test_search(chat: Chat) -> None:
+    """Also in what was answered."""
+    search = chat.page.get_by_role("searchbox")
+    search.fill("pear")
+    expect(listed(chat)).to_have_count(1)
+    search.fill("nothing like it")
+    expect(listed(chat)).to_have_count(0)
+    search.fill("")
+    expect(listed(chat)).to_have_count(3)
+
+
+@pytest.mark.parametrize(("format", "check"), [("Markdown", str), ("JSON", json.loads)])
+def test_export(chat: Chat, format: str, check: Callable[[str], object]) -> None:
+    with chat.page.expect_download() as download:
+        menu(chat, "pears", f"Export.*{format}|{format}")
+    content = Path(download.value.path()).read_text()
+    assert check(content)
+    assert "Message 1: pears" in content
+
+
+def test_another_conversation_does_not_stop_the_answer_of_this(chat: Chat) -> None:
+    chat.say("count 150")
+    where = chat.session_id
+    listed(chat).filter(has_text="apples").click()
+    expect(chat.turns.last).to_contain_text("apples")
+    chat.open(f"/c/{where}")
+    assert chat.answer() == " ".join(map(str, range(1, 151)))
+
+
+def test_nobody_else_sees_them(chat: Chat, come: Callable[..., Visitor]) -> None:
+    other = come()
+    answer = other.page.request.get(f"/a/parlour/c/{chat.session_id}")
+    assert answer.status == 404
+    assert "plums" not in answer.text()
+
+
+def test_on_a_phone_they_are_in_a_drawer(chat: Chat, visitor: Visitor) -> None:
+    visitor.page.set_viewport_size({"width": 360, "height": 740})
+    visitor.page.reload()
+    expect(listed(chat).first).not_to_be_in_viewport()
+    visitor.page.get_by_role("button", name=re.compile("conversations|menu", re.I)).first.click()
+    listed(chat).filter(has_text="apples").click()
+    expect(chat.turns.last).to_contain_text("apples")
+    expect(listed(chat).first).not_to_be_in_viewport()

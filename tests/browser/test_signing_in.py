@@ -1,0 +1,117 @@
+"""App users: from a visitor to somebody with an account, and back."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.visitor import Visitor
+from tests.support.gateway import GatewayProcess
+from tests.support.mail import PostOffice, link_in
+
+PASSWORD = "correct horse battery"
+_people = itertools.count(1)
+
+
+@pytest.fixture
+def email() -> str:
+    """An address that nobody has used yet."""
+    return f"person{next(_people)}@example.com"
+
+
+def test_signing_up_keeps_the_conversation(visitor: Visitor, email: str) -> None:
+    chat = visitor.open("parlour")
+    assert chat.say("hello").answer() == "Message 1: hello"
+    where = chat.session_id
+    chat.sign_up(email, PASSWORD).open(f"/c/{where}")
+    assert chat.say("again").answer() == "Message 2: again"
+
+
+def test_a_new_cookie_at_sign_in(visitor: Visitor, email: str) -> None:
+    """Session fixation: what was known before is worth nothing after; scripts cannot read either."""
+    chat = visitor.open("parlour")
+    chat.say("hello").ended()
+    before = {each["name"]: each["value"] for each in visitor.context.cookies()}
+    chat.sign_up(email, PASSWORD)
+    cookies = visitor.context.cookies()
+    assert all(each["httpOnly"] and each["sameSite"] == "Lax" for each in cookies)
+    assert not {each["value"] for each in cookies} & set(before.values())
+    assert visitor.page.evaluate("document.cookie") == ""
+
+
+def test_the_same_account_in_another_browser(come: Callable[..., Visitor], email: str) -> None:
+    chat = come().open("parlour").sign_up(email, PASSWORD)
+    chat.open().say("hello").ended()
+    other = come().open("parlour").sign_in(email, PASSWORD).open(f"/c/{chat.session_id}")
+    assert other.answer() == "Message 1: hello"
+
+
+def test_sign_out(visitor: Visitor, email: str) -> None:
+    chat = visitor.open("parlour").sign_up(email, PASSWORD)
+    chat.open().say("private").ended()
+    where = chat.session_id
+    visitor.open("parlour", "/account")
+    visitor.page.get_by_role("button", name=re.compile("^Sign out$")).click()
+    visitor.open("parlour", f"/c/{where}")
+    expect(visitor.page.get_by_text("private")).to_have_count(0)
+
+
+def test_sign_out_everywhere(come: Callable[..., Visitor], email: str) -> None:
+    first, second = come(), come()
+    first.open("parlour").sign_up(email, PASSWORD)
+    second.open("parlour").sign_in(email, PASSWORD)
+    first.open("parlour", "/account")
+    first.page.get_by_role("button", name=re.compile("everywhere|all (browsers|devices)", re.I)).click()
+    first.page.wait_for_load_state()
+    for each in (first, second):
+        each.open("parlour", "/account")
+        expect(each.page).to_have_url(re.compile("sign-in"))
+
+
+def test_a_forgotten_password(visitor: Visitor, post: PostOffice, email: str) -> None:
+    visitor.open("parlour").sign_up(email, PASSWORD)
+    mails = len(post.to(email))
+    visitor.context.clear_cookies()
+    visitor.open("parlour", "/forgot")
+    visitor.page.get_by_label("E-mail").fill(email)
+    visitor.page.keyboard.press("Enter")
+    visitor.page.goto(link_in(post.wait_for(email, mails + 1)))
+    visitor.page.get_by_label("password").first.fill("another horse entirely")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.wait_for_load_state()
+    visitor.context.clear_cookies()
+    visitor.open("parlour").sign_in(email, "another horse entirely")
+
+
+def test_a_wrong_password_says_no_more_than_that(visitor: Visitor, email: str) -> None:
+    """Neither does an address that nobody has: who has an account is nobody's business."""
+    visitor.open("parlour").sign_up(email, PASSWORD)
+    visitor.context.clear_cookies()
+    said = []
+    for address in (email, "nobody-at-all@example.com"):
+        visitor.open("parlour", "/sign-in")
+        visitor.page.get_by_label("E-mail").fill(address)
+        visitor.page.get_by_label("Password", exact=True).fill("wrong wrong wrong")
+        visitor.page.keyboard.press("Enter")
+        alert = visitor.page.get_by_role("alert")
+        expect(alert).to_be_visible()
+        said.append(alert.inner_text())
+    assert said[0] == said[1]
+
+
+def test_where_sign_in_leads_is_on_this_site(visitor: Visitor, email: str, house: GatewayProcess) -> None:
+    """An open redirect would lend our name to others."""
+    visitor.open("parlour").sign_up(email, PASSWORD)
+    visitor.context.clear_cookies()
+    for where in ("https://evil.example/", "//evil.example/", "/\\evil.example"):
+        visitor.open("parlour", f"/sign-in?next={where}")
+        visitor.page.get_by_label("E-mail").fill(email)
+        visitor.page.get_by_label("Password", exact=True).fill(PASSWORD)
+        visitor.page.keyboard.press("Enter")
+        expect(visitor.page).not_to_have_url(re.compile("/sign-in"))
+        assert visitor.page.url.startswith(house.url)
+        visitor.context.clear_cookies()
