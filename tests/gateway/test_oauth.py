@@ -142,6 +142,16 @@ def test_somebody_at_a_terminal_connects_in_any_browser(gateway: GatewayProcess)
         assert talk.client.chat("connector", "have github").text.startswith("Bearer token")
 
 
+def test_somebody_at_a_terminal_grants_less(gateway: GatewayProcess, bad: Bad) -> None:
+    anywhere = Browser(gateway, is_known=False)
+    bad.gives(**{**TOKEN, "scope": "a"})
+    with asked(gateway, "connector", "connect linear", gateway.member("less@example.com", "default")) as talk:
+        page = come_back(anywhere, anywhere.leave(anywhere.get(talk.prompt["link"])))
+        assert "Linear is connected" in page.text
+        assert "not granted: openid" in page.text
+        assert talk.rest() == "bearer token with a, expires: False, new"
+
+
 def test_somebody_at_a_terminal_declines_on_the_page(gateway: GatewayProcess) -> None:
     anywhere = Browser(gateway, is_known=False)
     with asked(gateway, "connector", "connect github", gateway.member("no@example.com", "default")) as talk:

@@ -68,19 +68,18 @@ def test_a_stream_that_watches_sees_all_of_it_across_restarts(waiter: GatewayPro
         stream = client.stream("waiter", "whole")
         seen = [next(stream) for _ in range(5)]
         prompt = next(chunk for chunk in stream if chunk.event == "prompt")
-        for end in (GatewayProcess.kill, GatewayProcess.stop, GatewayProcess.kill):
+        for end in (GatewayProcess.kill, GatewayProcess.stop):
             restart(waiter, end)
         client.turns.answer(seen[0].data["request_id"], prompt.data["prompt_id"], BOX)
         rest = "".join(chunk.text for chunk in stream)
     assert rest == "thanks, ada"
 
 
-@ENDS
-def test_what_was_answered_before_is_answered_again(waiter: GatewayProcess, end: End) -> None:
+def test_what_was_answered_before_is_answered_again(waiter: GatewayProcess) -> None:
     with asked(waiter, "waiter", "file and box", newcomer(waiter, "both")) as talk:
         talk.client.turns.upload(talk.request_id, talk.prompt_id, "notes.txt", b"notes", "text/plain")
         box = wait_for_prompt(talk, "form")
-        restart(waiter, end)
+        restart(waiter, GatewayProcess.kill)
         assert wait_for_prompt(talk, "form") == box
         talk.client.turns.answer(talk.request_id, box, BOX)
         assert talk.rest() == "Welcome.\n\nnotes of ada"
@@ -148,12 +147,11 @@ def test_a_handler_that_says_something_else_is_heard(waiter: GatewayProcess) -> 
     assert told == ["The app was interrupted while it waited, and says something else now"]
 
 
-@ENDS
-def test_a_message_behind_one_that_waits_waits_on(waiter: GatewayProcess, end: End) -> None:
+def test_a_message_behind_one_that_waits_waits_on(waiter: GatewayProcess) -> None:
     with asked(waiter, "waiter", "whole", newcomer(waiter, "behind")) as talk:
         stream = talk.client.stream("waiter", "plain", talk.session_id)
         behind = str(next(stream).data["request_id"])
-        restart(waiter, end)
+        restart(waiter, GatewayProcess.stop)
         assert talk.client.turns.get(behind).state == "queued"
         talk.client.turns.answer(talk.request_id, talk.prompt_id, BOX)
         assert "".join(chunk.text for chunk in stream) == "here"

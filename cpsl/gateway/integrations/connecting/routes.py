@@ -108,7 +108,7 @@ async def prompt_page(turn_id: str, prompt_id: str, request: GatewayRequest) -> 
     if isinstance(visit, Redirect):
         return visit
     if row.outcome == "answered":
-        return _message(f"{title(visit.spec.type)} is connected", "You can close this page.")
+        return await _answered(request, visit)
     if row.outcome is not None:
         raise _closed()
     return await _page(request, visit)
@@ -129,6 +129,13 @@ async def answer_prompt(turn_id: str, prompt_id: str, data: Form, request: Gatew
 async def complete_prompt(turn_id: str, prompt_id: str, request: GatewayRequest) -> Response[Any]:
     """The end of the way back from a provider, for who came with a prompt's link."""
     return await _complete(request, await _open_visit(request, turn_id, prompt_id))
+
+
+async def _answered(request: GatewayRequest, visit: Visit) -> Response[str]:
+    connected = await _connected(request, visit)
+    missing = ", ".join(connected.missing_scopes) if connected else ""
+    note = f" You were asked for more than you granted; not granted: {missing}." if missing else ""
+    return _message(f"{title(visit.spec.type)} is connected", f"You can close this page.{note}")
 
 
 async def _open_visit(request: GatewayRequest, turn_id: str, prompt_id: str) -> Visit:
@@ -184,7 +191,7 @@ async def _page(
 ) -> Response[str]:
     fields = fields_of(visit.spec) if visit.spec.mode == "form" else []
     given = _values(data or {})
-    connected = None if visit.whose else await _connected(request, visit)
+    connected = None if visit.prompt else await _connected(request, visit)  # what waits needs another, or more
     response = page(
         "connect.html",
         status,
@@ -293,9 +300,10 @@ def _closed() -> NotFound:
 def on_error(request: Request[Any, Any, Any], error: CapsuleError) -> Response[Any]:
     """A page for what went wrong; who has to sign in is sent there."""
     app = request.path_params.get("app", "")
+    base = base_of(GatewayRequest(request.scope), app) if app else ""
     if error.code == "sign_in_required" and app:
-        return Redirect(f"{base_of(GatewayRequest(request.scope), app)}/sign-in", status_code=303)
-    return _failed(error, f"/a/{app}" if error.code == "unknown_browser" else "")
+        return Redirect(f"{base}/sign-in", status_code=303)
+    return _failed(error, (base or "/") if error.code == "unknown_browser" else "")
 
 
 router = Router(
