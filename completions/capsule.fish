@@ -84,7 +84,7 @@ complete -c capsule -n '__capsule_at secret' -a create -d 'Store secrets: all of
 complete -c capsule -n '__capsule_at secret' -a update -d 'Give a secret that exists another value.'
 complete -c capsule -n '__capsule_at secret' -a list -d 'List secrets: names and digests, never values.'
 complete -c capsule -n '__capsule_at secret' -a delete -d 'Delete a secret. Apps that name it restart without it.'
-complete -c capsule -n '__capsule_at session' -a list -d 'List your conversations with an app, the newest first.'
+complete -c capsule -n '__capsule_at session' -a list -d 'List your conversations with an app: pinned, then newest.'
 complete -c capsule -n '__capsule_at session' -a show -d 'Print a conversation as Markdown.'
 complete -c capsule -n '__capsule_at session' -a rename -d 'Give a conversation another title.'
 complete -c capsule -n '__capsule_at session' -a delete -d 'Delete a conversation with all its messages.'

@@ -31,10 +31,7 @@ def list_(
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
-    """List your conversations with an app, the newest first.
-
-    Pinned ones come before the others.
-    """
+    """List your conversations with an app: pinned, then newest."""
     with connect(profile) as client:
         found = client.sessions.list(app, lines, search=search).sessions
     Output(json=json, quiet=quiet).rows(

@@ -26,6 +26,7 @@ from cpsl.gateway.chats.turns import Turns
 from cpsl.gateway.collections.service import Collections
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.migrate import migrate
+from cpsl.gateway.db.reserve import Reserve
 from cpsl.gateway.files.service import FileSystems, UserFiles
 from cpsl.gateway.files.uploads.service import Uploads
 from cpsl.gateway.http.repeats import Repeats
@@ -51,7 +52,8 @@ class Gateway:
         self.closing = Bell()
         self.repeats = Repeats()
         self.is_ready = False
-        self.db = Database(settings.database)
+        self.reserve = Reserve(settings.data_dir / "reserve")
+        self.db = Database(settings.database, self.reserve.release)
         self.accounts = Accounts(self.db, Vault(master_key), bootstrap_secret)
         self.users = Users(self.db, Signer(master_key.derived("browsers")))
         self.devices = Devices(self.db, self.accounts, settings.url)
@@ -120,6 +122,7 @@ class Gateway:
     async def open(self) -> None:
         """Bring the store up to date, and take up what an earlier gateway left unfinished."""
         await asyncio.to_thread(migrate, self.db.engine)
+        await asyncio.to_thread(self.reserve.hold)
         await self.accounts.set_up()
         await self.apps.sweep()
         await self.user_files.sweep()

@@ -44,10 +44,12 @@ class _Write(NamedTuple):
 class Database:
     """A store at an SQLAlchemy ``url``, for one event loop. ``close`` waits for the writes under way.
 
+    ``free_space`` is called when the disk is full; what could not be written is tried again when it freed some.
     Raises ConfigError for a URL that names no database we speak to.
     """
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, free_space: Callable[[], bool] = lambda: False) -> None:
+        self._free_space = free_space
         self.engine = _make_engine(_parsed(url))
         self._for_reading = _snapshots(self.engine)
         self._for_writing = self.engine.execution_options(capsule_writer=True)
@@ -124,6 +126,8 @@ class Database:
             for write in group:
                 self._commit([write])
         except Exception as error:
+            if isinstance(error, StorageFull) and self._free_space():
+                return self._commit(group)
             _settle(group, [], error)
         else:
             _settle(group, values, None)
