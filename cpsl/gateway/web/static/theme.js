@@ -34,6 +34,7 @@
     apply(theme)
   }
 
+  root.dataset.scripts = "yes"
   apply(read())
   addEventListener("storage", () => apply(read()))
   document.addEventListener("DOMContentLoaded", () => {

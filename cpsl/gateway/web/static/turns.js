@@ -92,7 +92,6 @@ export function showSent(entryId, sent) {
   if (message) turn.replaceChildren(message)
   if (!pending) list.insertBefore(turn, list.querySelector(".turn[data-state=pending]"))
   setState(turn, "queued")
-  if (pending) toEnd()
 }
 
 /** @param {string} entryId */
