@@ -1,4 +1,4 @@
-"""How often something may be tried: sliding windows, in memory. A restart forgets them, which a guesser cannot cause."""
+"""How often something may be tried: sliding windows, in memory. A restart forgets them; no guesser can cause one."""
 
 from __future__ import annotations
 
