@@ -20,16 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UserInfo:
-    """The app's user. ``email`` and ``org_id`` are None where the user has none or is anonymous."""
+    """The app's user. ``email`` and ``org_id`` are None where the user has none or is anonymous.
+
+    Anybody can sign up with any address: ask ``email_verified`` before an address opens a door.
+    """
 
     id: str
     email: str | None = None
     org_id: str | None = None
+    email_verified: bool = False
 
     @classmethod
     def of(cls, user: AppUser | None) -> UserInfo:
         """The user as the link tells of them."""
-        return cls(user.id, user.email, user.org_id) if user else cls("")
+        return cls(user.id, user.email, user.org_id, user.email_verified) if user else cls("")
 
     @property
     def owner_id(self) -> str:

@@ -30,6 +30,7 @@ from cpsl.gateway.integrations import routes as integrations
 from cpsl.gateway.integrations.connecting import routes as connecting
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
+from cpsl.gateway.users import people_routes as people
 from cpsl.gateway.web import routes as web
 from cpsl.gateway.web.missing import on_missing
 
@@ -57,6 +58,7 @@ def _litestar(gateway: Gateway) -> Litestar:
             apps.router,
             chats.router,
             integrations.router,
+            people.router,
         ],
         security=[{"token": []}],
         before_request=_authenticate,

@@ -40,6 +40,7 @@ from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.users.cookies import Signer
+from cpsl.gateway.users.people import People
 from cpsl.gateway.users.service import Users
 from cpsl.gateway.vault import Key, Vault
 
@@ -108,6 +109,7 @@ class Gateway:
         )
         self.sessions = Sessions(self.db, self.apps, self.runner)
         self.data = Data(self.db, self.runner, self.integrations, self.tokens, self.app_logs, settings.turn_timeout)
+        self.people = People(self.db, self.apps, self.users, self.runner, self.engine, self.tokens, self.user_files)
         self.engine.serve(
             GatewayHost(
                 self.apps,

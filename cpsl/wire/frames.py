@@ -27,12 +27,16 @@ class _Frame(msgspec.Struct, tag_field="t", omit_defaults=True):
 
 
 class AppUser(msgspec.Struct, omit_defaults=True, frozen=True):
-    """A person, or a caller of the API, of one app. ``authenticated`` is false for anonymous visitors."""
+    """A person, or a caller of the API, of one app. ``authenticated`` is false for anonymous visitors.
+
+    ``email_verified``: they have shown that the address is theirs, or somebody who knows vouches for it.
+    """
 
     id: str
     email: str | None = None
     org_id: str | None = None
     authenticated: bool = True
+    email_verified: bool = False
 
 
 class Mount(msgspec.Struct, omit_defaults=True, frozen=True):
