@@ -118,10 +118,10 @@ class Runner:
         """Whether a turn of this session has not ended."""
         return session_id in self._last_of_session
 
-    def hand_over(self, visitor_id: str, user: AppUser) -> None:
+    def move(self, visitor_id: str, app_user_id: str) -> None:
         """A visitor has signed in: the turns that have not ended are that user's now, and go on where they run."""
         for live in self.of_user(visitor_id):
-            live.owner_id = user.id
+            live.owner_id = app_user_id
 
     def start(self, live: LiveTurn, found: Surroundings | None) -> None:
         """Run a stored turn, after the one before it in its session; ``found`` where it was read already."""
