@@ -201,7 +201,7 @@ function enhance(part) {
 export function enhanceAll() {
   enhance(list)
   for (const turn of turns()) {
-    if (isOver(turn)) addEnd(turn)
+    if (isOver(turn)) turn.querySelector(":scope > .turn-end") ?? addEnd(turn)
     else showWorking(turn, turn.dataset.state !== "waiting")
   }
 }
