@@ -30,7 +30,8 @@ from cpsl.gateway.integrations import routes as integrations
 from cpsl.gateway.integrations.connecting import routes as connecting
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
-from cpsl.gateway.users import people_routes as people
+from cpsl.gateway.users import operating
+from cpsl.gateway.users import routes as users
 from cpsl.gateway.web import routes as web
 from cpsl.gateway.web.missing import on_missing
 
@@ -58,13 +59,13 @@ def _litestar(gateway: Gateway) -> Litestar:
             apps.router,
             chats.router,
             integrations.router,
-            people.router,
+            operating.router,
         ],
         security=[{"token": []}],
         before_request=_authenticate,
     )
     return Litestar(
-        route_handlers=[login, api, web.router, integrations.pages, connecting.router],
+        route_handlers=[login, api, web.router, integrations.pages, connecting.router, users.router],
         request_class=GatewayRequest,
         exception_handlers={**HANDLERS, NotFoundException: on_missing},
         request_max_body_size=MAX_BODY_BYTES,

@@ -40,8 +40,14 @@ from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.users.cookies import Signer
+from cpsl.gateway.users.letters import Letters
+from cpsl.gateway.users.mail import Mailer, smtp_of
+from cpsl.gateway.users.openid import OpenId
 from cpsl.gateway.users.people import People
+from cpsl.gateway.users.rates import Rates
+from cpsl.gateway.users.recovery import Recovery
 from cpsl.gateway.users.service import Users
+from cpsl.gateway.users.signing import Signing
 from cpsl.gateway.vault import Key, Vault
 
 
@@ -109,7 +115,6 @@ class Gateway:
         )
         self.sessions = Sessions(self.db, self.apps, self.runner)
         self.data = Data(self.db, self.runner, self.integrations, self.tokens, self.app_logs, settings.turn_timeout)
-        self.people = People(self.db, self.apps, self.users, self.runner, self.engine, self.tokens, self.user_files)
         self.engine.serve(
             GatewayHost(
                 self.apps,
@@ -118,8 +123,15 @@ class Gateway:
                 self.collections,
                 self.user_files,
                 self.app_logs,
+                self.users,
             )
         )
+        self.mailer = Mailer(smtp_of(settings))
+        rates, letters = Rates(), Letters(self.mailer, settings.url)
+        self.signing = Signing(self.db, self.users, self.accounts, self.runner, letters, rates)
+        self.recovery = Recovery(self.db, self.engine, self.signing.passwords, letters, rates)
+        self.people = People(self.db, self.users, self.runner, self.engine, self.tokens, self.user_files)
+        self.openid = OpenId.configured(settings, self.db, self.states)
 
     async def open(self) -> None:
         """Bring the store up to date, and take up what an earlier gateway left unfinished."""
@@ -142,4 +154,5 @@ class Gateway:
         await self.runner.close(self.settings.drain_timeout)
         await self.engine.close(self.settings.drain_timeout)
         await self.app_logs.close()
+        await self.mailer.close(self.settings.drain_timeout)
         await asyncio.to_thread(self.db.close)

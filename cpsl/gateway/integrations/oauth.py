@@ -103,6 +103,28 @@ async def exchange(client: Client, scopes: list[str], code: str, verifier: str) 
     return grant
 
 
+async def id_token(client: Client, code: str, verifier: str) -> str:
+    """What an OpenID provider says of who signed in, for a code, unverified. Raises OAuthRefused, ProviderFailed."""
+    async with _talking(client) as session:
+        token = await session.fetch_token(
+            client.provider.token_url, grant_type="authorization_code", code=code, code_verifier=verifier
+        )
+    found = token.get("id_token")
+    if not isinstance(found, str) or not 0 < len(found) <= _LONGEST_TOKEN:
+        raise _failed(client, "answered without an ID token")
+    return found
+
+
+async def document(client: Client, url: str) -> dict[str, Any]:
+    """What a provider publishes, like its keys. Raises ProviderFailed."""
+    async with _talking(client) as session:
+        answer = await session.get(url, headers={"Accept": "application/json"}, withhold_token=True)
+        found = answer.raise_for_status().json()
+        if not isinstance(found, dict):
+            raise ValueError
+    return found
+
+
 async def renew(client: Client, old: Grant) -> Grant:
     """Tokens for a refresh token; the same one stays good unless another comes. Raises OAuthRefused, ProviderFailed."""
     async with _talking(client) as session:

@@ -1,4 +1,4 @@
-"""The people of an app, for whoever operates it: seen, disabled and enabled, deleted with all that is theirs."""
+"""The people of an app as its operator sees them, and how one of them leaves with all their data."""
 
 from __future__ import annotations
 
@@ -6,112 +6,122 @@ import asyncio
 import time
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, delete, select
 
 from cpsl.engine.protocol import Engine
 from cpsl.errors import Conflict, NotFound
-from cpsl.gateway.apps.service import Apps, VersionRef
+from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.chats.running import Runner
 from cpsl.gateway.db.database import Database
+from cpsl.gateway.db.schema import connections, documents, files, sessions
 from cpsl.gateway.files.service import UserFiles
-from cpsl.gateway.integrations import store as integrations
 from cpsl.gateway.integrations.tokens import Tokens
-from cpsl.gateway.users import owned, store
+from cpsl.gateway.users import store
+from cpsl.gateway.users.moving import SCOPES
 from cpsl.gateway.users.service import Users
-from cpsl.wire import users as wire
+from cpsl.wire.users import User, UserList
 
 
 class People:
-    """All of them. ``workspace_id`` is that of who operates; an app is named, a person by id or e-mail address."""
+    """Lists, disables and deletes app users."""
 
     def __init__(
-        self,
-        db: Database,
-        apps: Apps,
-        users: Users,
-        runner: Runner,
-        engine: Engine,
-        tokens: Tokens,
-        user_files: UserFiles,
+        self, db: Database, users: Users, runner: Runner, engine: Engine, tokens: Tokens, user_files: UserFiles
     ) -> None:
         self._db = db
-        self._apps = apps
         self._users = users
         self._runner = runner
         self._engine = engine
         self._tokens = tokens
         self._user_files = user_files
 
-    async def page(
-        self, workspace_id: str, app: str, limit: int, after: str | None, *, visitors: bool
-    ) -> wire.UserList:
-        """People of an app, newest first; with ``visitors`` also those who never said who they are."""
-        found = await self._apps.get(workspace_id, app)
-        rows = await self._db.read(lambda c: store.page(c, found.id, limit + 1, after, visitors=visitors))
-        shown = [_shown(row) for row in rows[:limit]]
-        return wire.UserList(shown, shown[-1].id if len(rows) > limit else None)
+    async def list(self, version: VersionRef, limit: int, after: str | None) -> UserList:
+        """A page of the users of an app, newest first."""
+        rows = await self._db.read(lambda connection: store.page(connection, version.app_id, limit + 1, after))
+        page = [shown(row) for row in rows[:limit]]
+        return UserList(page, page[-1].id if len(rows) > limit else None)
 
-    async def get(self, workspace_id: str, app: str, name: str) -> wire.User:
-        """One person. Raises NotFound, Conflict for an address that several have."""
-        return _shown(await self._row(await self._apps.live(workspace_id, app), name))
+    async def disable(self, version: VersionRef, name: str) -> User:
+        """Let a user in no more: signed out everywhere, what runs for them is stopped. Raises NotFound, Conflict."""
+        row = await self._one(version, name)
+        await self._db.write(lambda connection: _disable(connection, row))
+        await self._stop(row.id)
+        return shown(await self._one(version, row.id))
 
-    async def change(self, workspace_id: str, app: str, name: str, *, disabled: bool) -> wire.User:
-        """Disable somebody: signed out everywhere, and nothing of theirs runs on. Or let them in again."""
-        version = await self._apps.live(workspace_id, app)
-        row = await self._row(version, name)
-        if disabled:
-            await self._shut_out(version, row.id)
-        else:
-            await self._db.write(lambda connection: store.change(connection, row.id, disabled_at=None))
+    async def enable(self, version: VersionRef, name: str) -> User:
+        """Let a user in again. Raises NotFound, Conflict."""
+        row = await self._one(version, name)
+        await self._db.write(lambda connection: store.change(connection, row.id, disabled_at=None))
         self._users.forget(row.id)
-        return await self.get(workspace_id, app, row.id)
+        return shown(await self._one(version, row.id))
 
-    async def delete(self, workspace_id: str, app: str, name: str) -> None:
-        """Remove somebody with all that is theirs, here and, where it can be told to, at the services connected."""
-        version = await self._apps.live(workspace_id, app)
-        row = await self._row(version, name)
-        await self._shut_out(version, row.id)
-        for each in await self._db.read(lambda connection: integrations.connections_of(connection, row.id)):
-            await self._tokens.disconnect(version, row.id, each.integration)
-        files = await self._db.write(lambda connection: owned.remove(connection, version.app_id, row.id))
+    async def delete(self, version: VersionRef, name: str) -> None:
+        """Remove a user with all their data: conversations, files, connections (also at providers), documents.
+
+        Raises NotFound, Conflict.
+        """
+        row = await self._one(version, name)
+        await self._db.write(lambda connection: _disable(connection, row))  # nothing new begins meanwhile
+        await self._stop(row.id)
+        for integration in await self._db.read(lambda connection: _connected(connection, row.id)):
+            await self._tokens.disconnect(version, row.id, integration)
+        given = await self._db.read(lambda connection: _files(connection, row.id))
+        await self._db.write(lambda connection: _remove(connection, row.id))
+        await self._user_files.discard(given)
         self._users.forget(row.id)
-        await self._user_files.discard(files)
 
-    async def _shut_out(self, version: VersionRef, user_id: str) -> None:
-        """Nobody comes in as this user from now on; then what runs for them ends, within seconds."""
-
-        def work(connection: Connection) -> None:
-            store.change(connection, user_id, disabled_at=time.time())
-            store.remove_browsers(connection, user_id)
-
-        await self._db.write(work)
-        self._users.forget(user_id)
-        await asyncio.gather(*(self._runner.cancel(live.id) for live in self._runner.of_user(user_id)))
-        await self._engine.evict(version.app_id, user_id)
-
-    async def _row(self, version: VersionRef, name: str) -> Row[Any]:
-        rows = await self._db.read(lambda connection: store.matching(connection, version.app_id, name))
-        if not rows:
+    async def _one(self, version: VersionRef, name: str) -> Row[Any]:
+        found = await self._db.read(lambda connection: store.matching(connection, version.app_id, name))
+        if not found:
             raise NotFound(
-                f"no user {name[:320]!r} of {version.app}",
+                f"{version.app} has no user {name[:80]!r}",
                 code="user_not_found",
                 hint=f"List them with: capsule app users list {version.app}",
             )
-        if len(rows) > 1:
-            kinds = ", ".join(f"{row.id} ({row.kind})" for row in rows)
+        if len(found) > 1:
             raise Conflict(
-                f"{name} is more than one user of {version.app}", code="ambiguous_user", hint=f"Say which: {kinds}"
+                f"{len(found)} users of {version.app} have the address {name[:80]!r}",
+                code="user_ambiguous",
+                hint=f"Name one by id: {', '.join(row.id for row in found[:5])}",
             )
-        return rows[0]
+        return found[0]
+
+    async def _stop(self, user_id: str) -> None:
+        self._users.forget(user_id)
+        await asyncio.gather(*(self._runner.cancel(live.id) for live in self._runner.of_user(user_id)))
+        self._engine.retire(user_id)
 
 
-def _shown(row: Row[Any]) -> wire.User:
-    return wire.User(
-        row.id,
-        row.kind,
-        row.created_at,
-        row.email or "",
-        store.shown(row).email_verified,
-        row.disabled_at is not None,
-        row.last_seen_at or 0,
+def shown(row: Row[Any]) -> User:
+    """A user as HTTP shows them."""
+    return User(
+        id=row.id,
+        kind=row.kind,
+        email=row.email or "",
+        email_verified=store.shown(row).email_verified,
+        disabled=row.disabled_at is not None,
+        created_at=row.created_at,
+        last_seen_at=row.last_seen_at,
     )
+
+
+def _disable(connection: Connection, row: Row[Any]) -> None:
+    store.change(connection, row.id, disabled_at=row.disabled_at or time.time())
+    store.remove_browsers(connection, row.id)
+
+
+def _connected(connection: Connection, user_id: str) -> list[str]:
+    query = select(connections.c.integration).where(connections.c.app_user_id == user_id)
+    return list(connection.execute(query).scalars())
+
+
+def _files(connection: Connection, user_id: str) -> list[str]:
+    return list(connection.execute(select(files.c.id).where(files.c.app_user_id == user_id)).scalars())
+
+
+def _remove(connection: Connection, user_id: str) -> None:
+    of_sessions = select("session/" + sessions.c.id).where(sessions.c.app_user_id == user_id)
+    of_user = [f"{scope}/{user_id}" for scope in SCOPES]
+    connection.execute(delete(documents).where(documents.c.scope_key.in_(of_sessions)))
+    connection.execute(delete(documents).where(documents.c.scope_key.in_(of_user)))
+    store.remove(connection, user_id)
