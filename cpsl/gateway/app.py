@@ -28,10 +28,10 @@ from cpsl.gateway.http.hosts import local_hosts
 from cpsl.gateway.http.problems import HANDLERS
 from cpsl.gateway.integrations import routes as integrations
 from cpsl.gateway.integrations.connecting import routes as connecting
+from cpsl.gateway.people import routes as people
+from cpsl.gateway.people.openid import routes as openid
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
-from cpsl.gateway.users import people_routes as people
-from cpsl.gateway.users.openid import routes as openid
 from cpsl.gateway.web import routes as web
 from cpsl.gateway.web.missing import on_missing
 

@@ -36,15 +36,15 @@ from cpsl.gateway.integrations.providers import Providers
 from cpsl.gateway.integrations.service import Integrations
 from cpsl.gateway.integrations.states import States
 from cpsl.gateway.integrations.tokens import Clients, Tokens
+from cpsl.gateway.people.openid.flow import OpenIdSignIn
+from cpsl.gateway.people.openid.providers import OpenIdProviders
+from cpsl.gateway.people.service import People
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.users.cookies import Signer
 from cpsl.gateway.users.letters import Letters
 from cpsl.gateway.users.mail import Mailer, Smtp
-from cpsl.gateway.users.openid.flow import OpenIdSignIn
-from cpsl.gateway.users.openid.providers import OpenIdProviders
-from cpsl.gateway.users.people import People
 from cpsl.gateway.users.rates import Rates
 from cpsl.gateway.users.service import Users
 from cpsl.gateway.users.signing import Signing

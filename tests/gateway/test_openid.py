@@ -12,7 +12,7 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 
 from cpsl.errors import ConfigError
-from cpsl.gateway.users.openid.providers import OpenIdProviders
+from cpsl.gateway.people.openid.providers import OpenIdProviders
 from tests.support.gateway import APPS, GatewayProcess, running_gateway
 from tests.support.oauth import Browser, query, signer_of
 from tests.support.openid import CLIENT_ID, Told, told_provider

@@ -23,7 +23,7 @@ class Told(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Endpoint)
-        self.key = self.own_key = RSAKey.generate_key(2048, {"kid": "key-1"})
+        self.own_key = RSAKey.generate_key(2048, {"kid": "key-1"})
         self.reset()
 
     def reset(self) -> None:

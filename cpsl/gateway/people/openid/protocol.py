@@ -12,9 +12,9 @@ from cpsl.errors import CapsuleError, ProviderFailed
 from cpsl.gateway.integrations import oauth
 from cpsl.gateway.integrations.oauth import Client, OAuthRefused
 from cpsl.gateway.integrations.providers import Provider
+from cpsl.gateway.people.openid.providers import OpenIdProvider
 from cpsl.gateway.users.addresses import normalised
 from cpsl.gateway.users.forms import FormError
-from cpsl.gateway.users.openid.providers import OpenIdProvider
 from cpsl.wire.integrations import endpoint_problem
 
 SCOPES = ["openid", "email"]

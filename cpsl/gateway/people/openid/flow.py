@@ -15,11 +15,11 @@ from cpsl.gateway.integrations import oauth
 from cpsl.gateway.integrations.flows import Answer
 from cpsl.gateway.integrations.oauth import Client, OAuthRefused
 from cpsl.gateway.integrations.states import Begun, States
+from cpsl.gateway.people.openid import protocol
+from cpsl.gateway.people.openid.protocol import Metadata, Person
+from cpsl.gateway.people.openid.providers import OpenIdProvider, OpenIdProviders
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.users import store
-from cpsl.gateway.users.openid import protocol
-from cpsl.gateway.users.openid.protocol import Metadata, Person
-from cpsl.gateway.users.openid.providers import OpenIdProvider, OpenIdProviders
 from cpsl.gateway.users.signing import Browser, Signing
 
 PURPOSE = "sign_in"
