@@ -74,6 +74,13 @@ def _keyring_mode(value: Any) -> str:
     return text
 
 
+def _smtp_tls(value: Any) -> str:
+    text = str(value).strip().lower()
+    if text not in ("starttls", "tls", "none"):
+        raise ValueError("is not starttls, tls or none")
+    return text
+
+
 _ROWS = (
     Setting("gateway_host", str, "127.0.0.1", "Address that the gateway listens on."),
     Setting("gateway_port", _port, 1980, "Port that the gateway listens on."),
@@ -82,6 +89,16 @@ _ROWS = (
     Setting("providers_file", str, "", "TOML file with other OAuth endpoints, as docs/integrations.md shows."),
     Setting("sign_in_file", str, "", "TOML file with OpenID providers to sign in at, as docs/sign-in.md shows."),
     Setting("provider_timeout", _seconds, 10.0, "Seconds that an OAuth provider may take to answer."),
+    Setting(
+        "openid_file", str, "", "TOML file with the providers that people may sign in with, as docs/users.md shows."
+    ),
+    Setting("smtp_host", str, "", "Mail server that sends the mails of apps; they are in the gateway's log, if empty."),
+    Setting("smtp_port", _port, 587, "Port of the mail server."),
+    Setting("smtp_user", str, "", "User of the mail server, if it wants one."),
+    Setting("smtp_password_file", str, "", "File with that user's password."),
+    Setting("smtp_from", str, "", "Address that mails of apps come from."),
+    Setting("smtp_tls", _smtp_tls, "starttls", "How the mail server is talked to: starttls, tls or none."),
+    Setting("behind_proxy", _flag, False, "A proxy in front of the gateway says who asks (X-Forwarded-For)."),
     Setting("turn_timeout", _seconds, 900.0, "Seconds that an app may take to answer one message."),
     Setting("keep_versions", _count, 10, "How many versions of an app the gateway keeps, besides the live one."),
     Setting("keyring", _keyring_mode, "auto", "Keep tokens in the system's keyring: auto, on or off."),

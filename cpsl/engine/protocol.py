@@ -128,6 +128,9 @@ class Engine(Protocol):
     async def drain(self, version_ids: Iterable[str]) -> None:
         """Stop versions as soon as their turns have ended. Does not wait for it."""
 
+    def retire(self, user_id: str) -> None:
+        """End the runtimes of a user when their turns have ended; who asks next gets another. Does not wait for it."""
+
     async def evict(self, app_id: str, user_id: str) -> None:
         """End what runs for a user of an app, in all its versions, now; a turn that has not ended is lost."""
 

@@ -34,6 +34,7 @@ from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
 from cpsl.gateway.web import routes as web
 from cpsl.gateway.web.missing import on_missing
+from cpsl.gateway.web.people import routes as users
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
@@ -65,7 +66,7 @@ def _litestar(gateway: Gateway) -> Litestar:
         before_request=_authenticate,
     )
     return Litestar(
-        route_handlers=[login, api, web.router, integrations.pages, connecting.router, openid.router],
+        route_handlers=[login, api, web.router, integrations.pages, connecting.router, openid.router, users.router],
         request_class=GatewayRequest,
         exception_handlers={**HANDLERS, NotFoundException: on_missing},
         request_max_body_size=MAX_BODY_BYTES,

@@ -38,16 +38,17 @@ from cpsl.gateway.integrations.states import States
 from cpsl.gateway.integrations.tokens import Clients, Tokens
 from cpsl.gateway.people.openid.flow import OpenIdSignIn
 from cpsl.gateway.people.openid.providers import OpenIdProviders
+from cpsl.gateway.people.recovery import Recovery
 from cpsl.gateway.people.service import People
+from cpsl.gateway.people.signing import Signing
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.users.cookies import Signer
 from cpsl.gateway.users.letters import Letters
-from cpsl.gateway.users.mail import Mailer, Smtp
+from cpsl.gateway.users.mail import Mailer, smtp_of
 from cpsl.gateway.users.rates import Rates
 from cpsl.gateway.users.service import Users
-from cpsl.gateway.users.signing import Signing
 from cpsl.gateway.vault import Key, Vault
 
 
@@ -115,9 +116,10 @@ class Gateway:
         )
         self.sessions = Sessions(self.db, self.apps, self.runner)
         self.data = Data(self.db, self.runner, self.integrations, self.tokens, self.app_logs, settings.turn_timeout)
-        self.signing = Signing(
-            self.db, self.users, self.accounts, self.runner, Letters(Mailer(Smtp()), settings.url), Rates()
-        )
+        self.mailer = Mailer(smtp_of(settings))
+        rates, letters = Rates(), Letters(self.mailer, settings.url)
+        self.signing = Signing(self.db, self.users, self.accounts, self.runner, letters, rates)
+        self.recovery = Recovery(self.db, self.engine, self.signing.passwords, letters, rates)
         self.openid = OpenIdSignIn(
             self.db, self.states, self.signing, OpenIdProviders.configured(settings.sign_in_file), settings
         )
@@ -130,6 +132,7 @@ class Gateway:
                 self.collections,
                 self.user_files,
                 self.app_logs,
+                self.users,
             )
         )
 
@@ -154,4 +157,5 @@ class Gateway:
         await self.runner.close(self.settings.drain_timeout)
         await self.engine.close(self.settings.drain_timeout)
         await self.app_logs.close()
+        await self.mailer.close(self.settings.drain_timeout)
         await asyncio.to_thread(self.db.close)

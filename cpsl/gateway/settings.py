@@ -11,6 +11,22 @@ from sqlalchemy import URL
 from cpsl import config
 from cpsl.wire.apps import MAX_BUNDLE_BYTES
 
+_STORED = (
+    "database_url",
+    "providers_file",
+    "provider_timeout",
+    "sign_in_file",
+    "smtp_host",
+    "smtp_port",
+    "smtp_user",
+    "smtp_password_file",
+    "smtp_from",
+    "smtp_tls",
+    "behind_proxy",
+    "turn_timeout",
+    "keep_versions",
+)
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The choices of one gateway.
@@ -19,8 +35,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replaces the SQLite file in it; ``public_url`` is how browsers reach it, when that differs from host and port.
     ``isolation`` of runtimes: ``namespaces``, or ``none`` as an explicit choice. Times in seconds, sizes in bytes.
     ``providers_file``: TOML with other OAuth endpoints than the known ones, as ``integrations/providers.py`` says.
-    ``sign_in_file``: TOML with OpenID providers for people of apps, as ``people/openid/providers.py`` says.
+    ``sign_in_file``: TOML with OpenID providers for people of apps, as ``users/openid/providers.py`` says.
     ``keep_versions``: how many versions of an app are kept for a rollback, besides the live one.
+    ``smtp_…``: the server that sends the mails to people of apps. ``behind_proxy``: the address of a client is what the
+    proxy in front says last (X-Forwarded-For).
     The repr leaves ``database_url`` out: it may hold a password.
     """
 
@@ -32,6 +50,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     providers_file: str = ""
     sign_in_file: str = ""
     provider_timeout: float = 10.0
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_user: str = ""
+    smtp_password_file: str = ""
+    smtp_from: str = ""
+    smtp_tls: str = "starttls"
+    behind_proxy: bool = False
     isolation: str = "namespaces"
     drain_timeout: float = 10.0
     start_timeout: float = 30.0
@@ -69,15 +94,5 @@ def configured(data_dir: Path, **chosen: Any) -> Settings:
 
     Raises ConfigError.
     """
-    stored = {
-        name: config.get(name)
-        for name in (
-            "database_url",
-            "providers_file",
-            "sign_in_file",
-            "provider_timeout",
-            "turn_timeout",
-            "keep_versions",
-        )
-    }
+    stored = {name: config.get(name) for name in _STORED}
     return Settings(data_dir=data_dir, **(stored | chosen))

@@ -86,10 +86,13 @@ class Chat:
         return self.page.url.rpartition("/c/")[2].partition("?")[0]
 
     def say(self, text: str) -> Self:
-        """Write a message and send it with Enter. Returns when it stands in the conversation."""
+        """Write a message and send it. Returns when it stands in the conversation."""
         before = self.turns.count()
         self.composer.fill(text)
-        self.composer.press("Enter")
+        if self.page.evaluate("matchMedia('(pointer: coarse)').matches"):
+            self.page.get_by_role("button", name="Send").tap()  # on a phone, Enter begins a new line
+        else:
+            self.composer.press("Enter")
         expect(self.turns).to_have_count(before + 1)
         return self
 

@@ -82,7 +82,7 @@ def test_a_failure_says_so_and_can_be_tried_again(visitor: Visitor) -> None:
     chat = visitor.open("parlour").say("fail")
     failed = chat.ended("failed")
     expect(failed).to_contain_text("so far")
-    expect(failed).to_contain_text(re.compile(r"turn_\w+"))
+    expect(failed).to_contain_text(re.compile(r"trn_\w+"))
     chat.retry()
     expect(chat.turns).to_have_count(2)
     chat.ended("failed")

@@ -9,7 +9,7 @@ from tests.browser.visitor import Visitor
 
 def test_the_page_says_what_it_is(visitor: Visitor) -> None:
     visitor.open("parlour")
-    expect(visitor.page.get_by_role("heading", name="parlour")).to_be_visible()
+    expect(visitor.page.get_by_role("heading", name="parlour", level=1)).to_be_visible()
     assert "parlour" in visitor.page.title()
 
 

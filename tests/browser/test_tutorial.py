@@ -16,7 +16,7 @@ EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 
 
 def authorize(window: Page, name: str) -> None:
-    """Say yes at the provider, as its user of this name."""
+    """Say yes at the provider, as its user of this name. The window, which went there by itself, closes."""
     window.get_by_placeholder("sub").fill(name)
     with window.expect_event("close"):
         window.get_by_role("button", name="Authorize", exact=True).click()

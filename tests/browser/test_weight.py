@@ -11,7 +11,7 @@ MOST_BYTES = 60 * 1000
 
 def test_a_first_visit_transfers_little(visitor: Visitor) -> None:
     finished: list[Request] = []
-    visitor.context.on("requestfinished", finished.append)
+    visitor.context.on("requestfinished", lambda request: finished.append(request))
     visitor.open("parlour")
     visitor.page.wait_for_load_state("networkidle")
     sizes = {each.url: each.sizes()["responseBodySize"] + each.sizes()["responseHeadersSize"] for each in finished}

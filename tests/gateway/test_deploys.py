@@ -177,9 +177,9 @@ app.add_integration(
     error = msgspec.json.decode(data, type=DeployError)
     assert error.code == "missing_resources"
     assert {item.name: item.command for item in error.missing} == {
-        "NEEDY_KEY": "capsule secret create NEEDY_KEY=…",
-        "NEEDY_ID": "capsule secret create NEEDY_ID=…",
-        "NEEDY_SECRET": "capsule secret create NEEDY_SECRET=…",
+        "NEEDY_KEY": "capsule secret create NEEDY_KEY",
+        "NEEDY_ID": "capsule secret create NEEDY_ID",
+        "NEEDY_SECRET": "capsule secret create NEEDY_SECRET",
         "needed": "capsule fs create needed",
         "needed-channel": "capsule channel create needed-channel --type telegram -c bot_token=…",
     }

@@ -35,6 +35,12 @@ class Case(NamedTuple):
 
 CASES = {
     "page": Case("GET", "/a/echo", 200, {"Content-Type": "text/html; charset=utf-8"}),
+    "script": Case(
+        "GET",
+        "/static/theme.js",
+        200,
+        {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": "max-age=3600"},
+    ),
     "page not found": Case("GET", "/a/nothing", 404, {"Content-Type": "text/html; charset=utf-8"}),
     "page of the device login": Case("GET", "/device", 200, {"Content-Type": "text/html; charset=utf-8"}),
     "style": Case("GET", "/static/style.css", 200, {"Cache-Control": "max-age=3600"}),

@@ -94,7 +94,7 @@ def test_a_version_that_does_not_come_up_any_more_stays_retired(gateway: Gateway
         with pytest.raises(cpsl.NotFound) as missing:
             client.apps.rollback("fragile")
         assert missing.value.code == "missing_resources"
-        assert missing.value.hint == "Create it:\n  capsule secret create BROKEN_SWITCH=…"
+        assert missing.value.hint == "Create it:\n  capsule secret create BROKEN_SWITCH"
     assert ask(gateway, "fragile") == "two"
 
 

@@ -125,6 +125,11 @@ class LocalEngine:
             self._health.forget(version_id)
             self._end(runtimes, zygote)
 
+    def retire(self, user_id: str) -> None:
+        """End the runtimes of a user when their turns have ended; who asks next gets another. Does not wait for it."""
+        places = [place for place in self._runtimes if place.user_id == user_id]
+        self._end([self._runtimes.pop(place) for place in places], None)
+
     async def evict(self, app_id: str, user_id: str) -> None:
         """End what runs for a user of an app, in all its versions, now; a turn that has not ended is lost."""
 

@@ -51,7 +51,7 @@ class Inventory:
 
 
 def _secret(name: str) -> Missing:
-    return Missing("secret", name, f"capsule secret create {name}=…")
+    return Missing("secret", name, f"capsule secret create {name}")
 
 
 def _filesystem(name: str) -> Missing:

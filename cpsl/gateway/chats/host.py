@@ -15,6 +15,7 @@ from cpsl.gateway.chats.running import LiveTurn, Runner
 from cpsl.gateway.collections.service import Collections
 from cpsl.gateway.files.service import UserFiles
 from cpsl.gateway.secrets.service import secret_not_found
+from cpsl.gateway.users.service import Users
 from cpsl.wire import frames
 
 _SLICE_BYTES = 4 * 1024 * 1024
@@ -31,6 +32,7 @@ class GatewayHost:
         collections: Collections,
         user_files: UserFiles,
         app_logs: AppLogs,
+        users: Users,
     ) -> None:
         self._apps = apps
         self._runner = runner
@@ -38,11 +40,13 @@ class GatewayHost:
         self._collections = collections
         self._user_files = user_files
         self._app_logs = app_logs
+        self._users = users
 
     def log(self, place: Place, records: list[frames.LogRecord]) -> None:
         self._app_logs.add(place, records)
 
     async def answer(self, place: Place, question: frames.Question) -> Any:
+        whose = place._replace(user_id=self._users.now(place.user_id))
         match question:
             case frames.GetSecret():
                 return await self._secret(place, question.name)
@@ -51,12 +55,12 @@ class GatewayHost:
                 return msgspec.to_builtins(result)
             case frames.ReadFile():
                 length = min(max(question.length, 0), _SLICE_BYTES)
-                return await self._user_files.read(place.user_id, question.file_id, question.offset, length)
+                return await self._user_files.read(whose.user_id, question.file_id, question.offset, length)
             case frames.StoreFile():
-                return await self._store_file(place, question)
+                return await self._store_file(whose, question)
             case _:
                 version = await self._apps.version(place.app_id, place.version)
-                return await self._collections.answer(place, version.spec, question)
+                return await self._collections.answer(whose, version.spec, question)
 
     async def _secret(self, place: Place, name: str) -> str:
         version = await self._apps.version(place.app_id, place.version)

@@ -262,7 +262,7 @@ class Prompts:
     async def _store_file(self, live: LiveTurn, path: str, source: Path, name: str, content_type: str) -> StoredFile:
         mount = _mount_of(live.version.spec.mounts, path)
         if mount is None:
-            return await self._user_files.keep(live.user.id, source, name, content_type)
+            return await self._user_files.keep(live.owner_id, source, name, content_type)
         size = source.stat().st_size
         inside = path[len(mount.path) :].rstrip("/")
         for attempt in range(1000):

@@ -119,7 +119,7 @@ class Runner:
         return session_id in self._last_of_session
 
     def move(self, visitor_id: str, app_user_id: str) -> None:
-        """A visitor has signed in: the turns that have not ended are that user's now."""
+        """A visitor has signed in: the turns that have not ended are that user's now, and go on where they run."""
         for live in self.of_user(visitor_id):
             live.owner_id = app_user_id
 

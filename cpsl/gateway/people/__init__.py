@@ -1,1 +1,1 @@
-"""The people of each app: for whoever operates it, and as they come in from other places."""
+"""People of apps: how they sign up, in and out, by password or at a provider, and how an operator looks after them."""

@@ -16,8 +16,7 @@ from cpsl.gateway.db.database import Database
 from cpsl.gateway.files.service import UserFiles
 from cpsl.gateway.integrations import store as integrations
 from cpsl.gateway.integrations.tokens import Tokens
-from cpsl.gateway.people import owned
-from cpsl.gateway.users import store
+from cpsl.gateway.users import owned, store
 from cpsl.gateway.users.service import Users
 from cpsl.wire import users as wire
 

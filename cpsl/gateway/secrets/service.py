@@ -103,7 +103,7 @@ def secret_not_found(name: str) -> NotFound:
     return NotFound(
         f"there is no secret {name!r} in the workspace",
         code="secret_not_found",
-        hint=f"Create it with: capsule secret create {name}=…",
+        hint=f"Create it with: capsule secret create {name}",
     )
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 
 from cpsl.errors import ConfigError
+from cpsl.gateway.settings import Settings
 
 log = logging.getLogger("cpsl.gateway.mail")
 _SECONDS = 20.0
 _TRIES = 3
 _WAIT_SECONDS = 5.0
 _MOST_WAITING = 1000
-TLS = ("starttls", "tls", "none")
 
 
 class Smtp(msgspec.Struct, frozen=True):
@@ -103,15 +103,18 @@ def _deliver(smtp: Smtp, message: EmailMessage) -> None:
         server.send_message(message)
 
 
-def configured(host: str, port: int, user: str, password_file: str, sender: str, tls: str) -> Smtp:
+def smtp_of(settings: Settings) -> Smtp:
     """The mail server of a gateway's settings. Raises ConfigError (``invalid_smtp``)."""
-    if not host:
+    if not settings.smtp_host:
         return Smtp()
-    if "@" not in sender or not sender.isprintable():
+    if "@" not in settings.smtp_from or not settings.smtp_from.isprintable():
         raise ConfigError(
             "a mail server needs a sender", code="invalid_smtp", hint="Set smtp_from, like apps@example.com."
         )
-    return Smtp(host, port, user, _password(password_file), sender, tls)
+    password = _password(settings.smtp_password_file)
+    return Smtp(
+        settings.smtp_host, settings.smtp_port, settings.smtp_user, password, settings.smtp_from, settings.smtp_tls
+    )
 
 
 def _password(file: str) -> str:

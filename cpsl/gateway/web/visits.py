@@ -10,7 +10,7 @@ from cpsl.gateway import asking
 from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import cookies
-from cpsl.gateway.web.rendering import page
+from cpsl.gateway.web.rendering import pack, page
 from cpsl.wire.frames import AppUser
 
 
@@ -64,6 +64,7 @@ def app_page(request: GatewayRequest, seen: Visit, name: str, status: int = 200,
         "canonical": request.gateway.apps.url(seen.version.app),
     }
     response = page(name, status, **common, **values)
+    pack(request, response)
     if seen.is_new:
         secure = request.gateway.settings.url.startswith("https://")
         max_age = cookies.VISITOR_SECONDS

@@ -18,9 +18,9 @@ from cpsl.gateway.integrations.states import Begun, States
 from cpsl.gateway.people.openid import protocol
 from cpsl.gateway.people.openid.protocol import Metadata, Person
 from cpsl.gateway.people.openid.providers import OpenIdProvider, OpenIdProviders
+from cpsl.gateway.people.signing import Browser, Signing
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.users import store
-from cpsl.gateway.users.signing import Browser, Signing
 
 PURPOSE = "sign_in"
 _METADATA_SECONDS = 600.0

@@ -7,17 +7,14 @@ from typing import Any
 from litestar import MediaType, Request, Response, Router, get
 
 from cpsl.errors import CapsuleError
-from cpsl.gateway import asking
-from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.integrations.flows import Answer
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import cookies
 from cpsl.gateway.users.forms import path_inside
-from cpsl.gateway.users.rates import network_of
-from cpsl.gateway.users.signing import Browser
 from cpsl.gateway.users.store import BROWSER_SECONDS
+from cpsl.gateway.web.people.pages import browser_of
 from cpsl.gateway.web.rendering import page, see_other
-from cpsl.gateway.web.visits import base_of
+from cpsl.gateway.web.visits import base_of, visit
 
 
 @get("/a/{app:str}/sign-in/{provider:str}", media_type=MediaType.HTML)
@@ -38,21 +35,12 @@ async def complete(app: str, provider: str, request: GatewayRequest) -> Response
     gateway = request.gateway
     version = await gateway.apps.live_public(app)
     answer = Answer(**{name: request.query_params.get(name, "") for name in Answer.__struct_fields__})
-    browser = await _browser(request, version)
+    browser = browser_of(request, await visit(request, app))
     done = await gateway.openid.finish(version, provider, gateway.browsers.known(request), browser, answer)
     response = see_other(done.wanted)
     secure = gateway.settings.url.startswith("https://")
     response.set_cookie(cookies.cookie(version.app_id, done.cookie, max_age=int(BROWSER_SECONDS), secure=secure))
     return response
-
-
-async def _browser(request: GatewayRequest, version: VersionRef) -> Browser:
-    return Browser(
-        request.cookies.get(cookies.name(version.app_id), ""),
-        await asking.of_browser(request, version.app_id),
-        request.headers.get("user-agent", "")[:200],
-        network_of(request.client.host if request.client else ""),
-    )
 
 
 def on_error(request: Request[Any, Any, Any], error: CapsuleError) -> Response[str]:

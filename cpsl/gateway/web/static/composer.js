@@ -1,4 +1,5 @@
 // Where one writes: Enter sends, Shift+Enter is a new line; on a touch screen Enter is one, too.
+import { tell } from "./announce.js"
 import { attached, clearAttached, onAttached, whenUploaded } from "./attachments.js"
 import { draft, keepDraft, keepDrafts } from "./drafts.js"
 import { stop } from "./follow.js"
@@ -28,8 +29,20 @@ export function startComposer() {
   if (isTouch.matches) field.enterKeyHint = "enter"
 }
 
-/** Show the draft of the conversation that was opened. */
-export function restore() {
+/**
+ * Another conversation is opened, or the new one has got its id: what is being written stays where it was, or moves on.
+ * @param {() => void} change
+ * @param {boolean} [moves]
+ */
+export function changeSession(change, moves = false) {
+  keepDraft(moves ? "" : field.value)
+  change()
+  if (moves) keepDraft(field.value)
+  else restore()
+}
+
+/** Show the draft of the open conversation. */
+function restore() {
   field.value = draft()
   update()
 }
@@ -65,6 +78,7 @@ async function submit() {
   const isReady = await whenUploaded()
   isBusy = false
   if (isReady && !isEmpty()) sendNow()
+  else if (!isReady) complain()
   update()
 }
 
@@ -74,6 +88,12 @@ function sendNow() {
   keepDraft("")
   clearAttached()
   send(text, files)
+}
+
+/** A file is not there: it has to go before the message can. */
+function complain() {
+  tell("A file could not be uploaded. Remove it, or attach it again.")
+  byId("chips").querySelector("[data-failed] button")?.focus()
 }
 
 const isEmpty = () => !field.value.trim() && !attached().length && !byId("chips").childElementCount

@@ -18,8 +18,10 @@ export function startDeletions(take) {
   changed = take
   on("deleted", () => changed())
   addEventListener("pagehide", finishAll)
+  const begun = names("deleted:")
+  if (begun.length) changed()
   // What a page that was closed could not see to its end.
-  for (const name of names("deleted:")) {
+  for (const name of begun) {
     if (kept(name) < Date.now()) void finish(name.slice("deleted:".length))
   }
 }

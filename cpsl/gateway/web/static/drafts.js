@@ -3,26 +3,24 @@ import { openSession } from "./page.js"
 import { inherit, keep, kept } from "./storage.js"
 
 const DELAY = 200 // milliseconds
+let timer = 0
 const name = () => `draft:${openSession() || "new"}`
 
 /** @param {HTMLTextAreaElement} field */
 export function keepDrafts(field) {
   inherit("draft:")
-  let timer = 0
   field.addEventListener("input", () => {
     clearTimeout(timer)
     timer = setTimeout(() => keepDraft(field.value), DELAY)
   })
-  const now = () => {
-    clearTimeout(timer)
-    keepDraft(field.value)
-  }
+  const now = () => keepDraft(field.value)
   addEventListener("pagehide", now)
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && now())
 }
 
 /** @param {string} text of the open conversation */
 export function keepDraft(text) {
+  clearTimeout(timer)
   keep(name(), text || null)
 }
 

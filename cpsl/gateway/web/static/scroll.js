@@ -5,6 +5,7 @@ const NEAR = 64 // pixels
 const scroller = byId("scroller")
 const jump = byId("jump")
 let follows = true
+let lastTop = 0
 
 const isAtEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR
 
@@ -12,11 +13,15 @@ const isAtEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clie
 export function toEnd() {
   follows = true
   scroller.scrollTop = scroller.scrollHeight
+  lastTop = scroller.scrollTop
   jump.hidden = true
 }
 
 scroller.addEventListener("scroll", () => {
-  follows = isAtEnd()
+  // The end moves away by itself while text comes: only who scrolls up wants to stay.
+  if (isAtEnd()) follows = true
+  else if (scroller.scrollTop < lastTop) follows = false
+  lastTop = scroller.scrollTop
   jump.hidden = follows
 }, { passive: true })
 

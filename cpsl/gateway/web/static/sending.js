@@ -76,7 +76,7 @@ async function sendAll() {
  * @param {Entry} entry
  * @returns {Promise<Problem | null>}
  */
-function alone(entry) {
+async function alone(entry) {
   if (!navigator.locks) return sendOne(entry)
   return navigator.locks.request(`capsule:${page.app}:${entry.id}`, () => sendOne(entry))
 }

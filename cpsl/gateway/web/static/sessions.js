@@ -1,6 +1,6 @@
 // The list of conversations, and the way from one to another: the page stays, its address changes.
 import { on, post } from "./channel.js"
-import { focusComposer, restore } from "./composer.js"
+import { changeSession, focusComposer } from "./composer.js"
 import { closeDrawer } from "./drawer.js"
 import { follow, refresh } from "./follow.js"
 import { call, fetchPage, Problem } from "./http.js"
@@ -76,13 +76,12 @@ export async function open(id, pushes) {
  * @param {Document} fresh
  */
 function show(id, fresh) {
-  setOpenSession(id)
+  changeSession(() => setOpenSession(id))
   document.title = fresh.title
   setHeading(fresh.getElementById("title")?.textContent ?? "")
   showAll(fresh)
   showWaiting()
   follow()
-  restore()
   mark()
   closeDrawer()
   focusComposer()
@@ -103,7 +102,7 @@ function mark() {
  */
 export function arrived(sent, isNew) {
   if (isNew) {
-    setOpenSession(sent.session_id)
+    changeSession(() => setOpenSession(sent.session_id), true)
     history.replaceState(null, "", addressOf(sent.session_id))
     setTitle(sent.title)
   }
@@ -126,7 +125,7 @@ function setHeading(title) {
 /** Fetch the list anew: all, or what fits the search. */
 export async function load() {
   const found = await fetchList(search.value.trim())
-  if (!found) return
+  if (!found || list.querySelector("form")) return // a title is being written: the list is fetched when it is done
   list.replaceChildren(...found.sessions.filter(({ id }) => !isDeleted(id)).map(rowOf))
   setNext(found.next)
   const note = byId("no-sessions")

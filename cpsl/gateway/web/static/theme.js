@@ -2,17 +2,19 @@
 (() => {
   const root = document.documentElement
   const names = ["system", "light", "dark"]
+  /** @type {Record<string, string>} */
   const icons = { system: "system", light: "sun", dark: "moon" }
 
   const read = () => {
     try {
-      const kept = localStorage.getItem("capsule:theme")
+      const kept = localStorage.getItem("capsule:theme") ?? ""
       return names.includes(kept) ? kept : "system"
     } catch {
       return "system" // a browser that keeps nothing
     }
   }
 
+  /** @param {string} theme */
   const apply = (theme) => {
     if (theme === "system") delete root.dataset.theme
     else root.dataset.theme = theme
@@ -21,7 +23,7 @@
     button.hidden = false
     button.setAttribute("aria-label", `Theme: ${theme}`)
     button.title = `Theme: ${theme}`
-    button.querySelector("use").setAttribute("href", `#icon-${icons[theme]}`)
+    button.querySelector("use")?.setAttribute("href", `#icon-${icons[theme]}`)
   }
 
   const next = () => {
@@ -34,6 +36,7 @@
     apply(theme)
   }
 
+  root.dataset.scripts = "yes"
   apply(read())
   addEventListener("storage", () => apply(read()))
   document.addEventListener("DOMContentLoaded", () => {

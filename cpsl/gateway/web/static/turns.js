@@ -92,7 +92,6 @@ export function showSent(entryId, sent) {
   if (message) turn.replaceChildren(message)
   if (!pending) list.insertBefore(turn, list.querySelector(".turn[data-state=pending]"))
   setState(turn, "queued")
-  if (pending) toEnd()
 }
 
 /** @param {string} entryId */
@@ -202,7 +201,7 @@ function enhance(part) {
 export function enhanceAll() {
   enhance(list)
   for (const turn of turns()) {
-    if (isOver(turn)) addEnd(turn)
+    if (isOver(turn)) turn.querySelector(":scope > .turn-end") ?? addEnd(turn)
     else showWorking(turn, turn.dataset.state !== "waiting")
   }
 }

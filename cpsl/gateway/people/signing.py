@@ -77,7 +77,9 @@ class Signing:
         token = new_token()
 
         def work(connection: Connection) -> bool:
-            if store.by_subject(connection, version.app_id, "email", address) is not None:
+            known = store.by_subject(connection, version.app_id, "email", address)
+            if known is not None:
+                store.change(connection, known.id, email=address)  # as it is: to write nothing would be faster
                 return False
             user_id = store.add(connection, version.app_id, "email", address, address, password=kept)
             store.add_link(connection, user_id, hash_of(token), "verify", address, VERIFY_SECONDS)
@@ -87,7 +89,7 @@ class Signing:
             is_new = await self._db.write(work)
         except IntegrityError:  # the same moment, at another replica of this gateway
             is_new = False
-        if self.may_mail(version, address):
+        if may_mail(self._rates, version, address):
             if is_new:
                 self._letters.verify(version.app, address, token)
             else:
@@ -140,18 +142,24 @@ class Signing:
             self._runner.move(visitor.id, entered.id)
         return value
 
+    async def change_password(self, version: VersionRef, browser: Browser, user: Row[Any], password: str) -> str:
+        """Take another password of who is signed in, and sign all other browsers out; the cookie's new value."""
+        kept = await self.passwords.hash(password)
+
+        def work(connection: Connection) -> None:
+            store.remove_browsers(connection, user.id)
+            store.remove_links(connection, user.id, "reset")
+
+        await self._db.write(work)
+        value = await self.let_in(version, browser, user, {"password": kept})
+        self._letters.changed(version.app, user.email)
+        return value
+
     async def sign_out(self, browser: Browser) -> None:
         """Forget that a browser is signed in."""
         await self._db.write(lambda connection: store.remove_browser_of(connection, hash_of(browser.value)))
 
     # --- guesses ------------------------------------------------------------------------------------------------------
-
-    def may_mail(self, version: VersionRef, address: str) -> bool:
-        """Whether an address gets one more mail: nobody can have somebody else's box filled."""
-        is_fine = self._rates.has_left(MAILS, version.app_id, address)
-        if is_fine:
-            self._rates.spend(MAILS, version.app_id, address)
-        return is_fine
 
     def known_sign(self, version: VersionRef, address: str) -> str:
         """What a browser keeps to show that its owner has signed in with it before."""
@@ -180,6 +188,14 @@ class Signing:
         """It was right: it does not count."""
         self._rates.give_back(GUESSES_OF_CLIENT, version.app_id, browser.network)
         self._rates.forget(GUESSES, version.app_id, address, browser.network)
+
+
+def may_mail(rates: Rates, version: VersionRef, address: str) -> bool:
+    """Whether an address gets one more mail: nobody can have somebody else's box filled."""
+    is_fine = rates.has_left(MAILS, version.app_id, address)
+    if is_fine:
+        rates.spend(MAILS, version.app_id, address)
+    return is_fine
 
 
 def new_token() -> str:
