@@ -123,9 +123,11 @@ def _things(gateway: GatewayProcess) -> dict[str, str]:
         files = http.post("/fs", json={"name": "http-files"}).json()
         token = http.get("/me").json()["token"]["id"]
         app = http.get("/apps/echo").json()["id"]
+        user = http.get("/apps/echo/users", params={"visitors": True}).json()["users"][0]["id"]
     return {
         "integration": "aws",
         "app": app,
+        "user": user,
         "name": "http-files",
         "name_id": files["id"],
         "token_id": token,
