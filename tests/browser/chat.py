@@ -129,19 +129,24 @@ class Chat:
     def sign_up(self, email: str, password: str) -> Self:
         """Become a user of the app."""
         self.open("/sign-up")
-        return self._enter(email, password, "Create account|Sign up")
+        self._fill(email, password, "Sign up")
+        expect(self.page.get_by_role("heading", name="Look at your mail")).to_be_visible()
+        return self._enter(email, password)
 
     def sign_in(self, email: str, password: str) -> Self:
         """Come back as a user of the app."""
         self.open("/sign-in")
-        return self._enter(email, password, "Sign in")
+        return self._enter(email, password)
 
-    def _enter(self, email: str, password: str, button: str) -> Self:
-        self.page.get_by_label("E-mail").fill(email)
-        self.page.get_by_label("Password", exact=True).fill(password)
-        self.page.get_by_role("button", name=re.compile(button)).click()
+    def _enter(self, email: str, password: str) -> Self:
+        self._fill(email, password, "Sign in")
         expect(self.composer).to_be_visible()
         return self
+
+    def _fill(self, email: str, password: str, button: str) -> None:
+        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label("Password", exact=True).fill(password)
+        self.page.get_by_role("button", name=button, exact=True).click()
 
 
 def drop(target: Locator, files: list[dict[str, str]]) -> None:

@@ -82,7 +82,7 @@ def test_a_forgotten_password(visitor: Visitor, post: PostOffice, email: str) ->
     visitor.page.goto(link_in(post.wait_for(email, mails + 1)))
     visitor.page.get_by_label("password").first.fill("another horse entirely")
     visitor.page.keyboard.press("Enter")
-    visitor.page.wait_for_load_state()
+    expect(visitor.page.get_by_role("heading", name="Your password is changed")).to_be_visible()
     visitor.context.clear_cookies()
     visitor.open("parlour").sign_in(email, "another horse entirely")
 
