@@ -62,6 +62,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, post: PostOffice, provider_p
     with running_gateway(home, **settings) as process:
         deploy_parlour(process)
         yield process
+        process.kill()  # what still waits for somebody would hold it up
 
 
 @pytest.fixture(scope="package")

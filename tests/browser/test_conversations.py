@@ -13,6 +13,9 @@ from playwright.sync_api import Locator, expect
 from tests.browser.chat import Chat
 from tests.browser.visitor import Visitor
 
+_SAY = """text => fetch("/api/v1/app/parlour/chat", {method: "POST", body: JSON.stringify({text}), headers: {
+  "Content-Type": "application/json", "X-CSRF-Token": document.body.dataset.csrf}})"""
+
 
 def listed(chat: Chat) -> Locator:
     """The conversations in the list, by their links."""
@@ -39,10 +42,11 @@ def menu(chat: Chat, title: str, action: str) -> None:
 
 @pytest.fixture
 def chat(visitor: Visitor) -> Chat:
-    """Three conversations: the first two are over, the last is on the screen."""
+    """Three conversations, the last of them on the screen."""
     chat = visitor.open("parlour")
-    for text in ("apples", "pears", "plums"):
-        chat.open().say(text).ended()
+    for text in ("apples", "pears"):
+        visitor.page.evaluate(_SAY, text)
+    chat.say("plums").ended()
     expect(listed(chat)).to_have_count(3)
     return chat
 
@@ -65,6 +69,16 @@ def test_rename(chat: Chat) -> None:
     expect(listed(chat).filter(has_text="Fruit of autumn")).to_be_visible()
     chat.page.reload()
     expect(listed(chat).filter(has_text="Fruit of autumn")).to_be_visible()
+
+
+def test_a_title_that_is_being_written_survives_what_happens_elsewhere(chat: Chat, visitor: Visitor) -> None:
+    menu(chat, "pears", "Rename")
+    chat.page.keyboard.press("ControlOrMeta+a")
+    chat.page.keyboard.type("Fruit")
+    visitor.open_tab("parlour").say("cherries").ended()
+    chat.page.keyboard.type(" of autumn\n")
+    expect(listed(chat).filter(has_text="Fruit of autumn")).to_be_visible()
+    expect(listed(chat).filter(has_text="cherries")).to_be_visible()
 
 
 def test_pin(chat: Chat) -> None:

@@ -141,20 +141,6 @@ def test_a_draft_outlives_a_reload(visitor: Visitor) -> None:
     expect(chat.composer).to_have_value("half a thou")
 
 
-def test_a_gateway_that_restarts_during_a_stream(come: Callable[..., Visitor], own_gateway: GatewayProcess) -> None:
-    """What was said stays; the page says what happened by itself, and the answer can be had by asking again."""
-    deploy_parlour(own_gateway)
-    gate = Gate(own_gateway)
-    chat = begin(come(own_gateway.url), gate)
-    own_gateway.kill()
-    own_gateway.start()
-    failed = chat.ended("failed")
-    expect(failed).to_contain_text(HELD[0])
-    gate.open()
-    chat.retry()
-    check_whole(chat, turns=2)
-
-
 # --- during a prompt
 
 
@@ -188,17 +174,6 @@ def test_no_network_during_a_prompt(road: Road) -> None:
     if card.element.get_by_role("button").count():
         card.send()
     assert chat.answer().splitlines()[-1] == "Thanks for password, user."
-
-
-def test_a_gateway_that_restarts_during_a_prompt(come: Callable[..., Visitor], own_gateway: GatewayProcess) -> None:
-    deploy_parlour(own_gateway)
-    chat = come(own_gateway.url).open("parlour").say("box")
-    chat.card()
-    own_gateway.kill()
-    own_gateway.start()
-    chat.card().fill(user="me", password="secret").send()
-    assert chat.answer().splitlines()[-1] == "Thanks for password, user."
-    expect(chat.turns.last.get_by_text("I need something.")).to_have_count(1)
 
 
 # --- during an upload
@@ -249,3 +224,30 @@ def slow_down(chat: Chat) -> None:
     devtools.send("Network.enable")
     line = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
     devtools.send("Network.emulateNetworkConditions", line)
+
+
+# --- a gateway that restarts
+
+
+def test_a_gateway_that_restarts(come: Callable[..., Visitor], own_gateway: GatewayProcess) -> None:
+    """An answer that came: what was said stays, the page tells what happened, and one may ask again. A card that
+    waited still waits. A message that was sent meanwhile arrives.
+    """
+    deploy_parlour(own_gateway)
+    gate, visitor = Gate(own_gateway), come(own_gateway.url)
+    streaming, asking, idle = begin(visitor, gate), visitor.open_tab("parlour"), visitor.open_tab("parlour")
+    asking.say("box").card().fill(user="me")
+    idle.say("one").ended()
+    own_gateway.kill()
+    idle.say("two")
+    own_gateway.start()
+    failed = streaming.ended("failed")
+    expect(failed).to_contain_text(HELD[0])
+    gate.open()
+    streaming.retry()
+    check_whole(streaming, turns=2)
+    asking.card().fill(user="me", password="secret").send()
+    assert asking.answer().splitlines()[-1] == "Thanks for password, user."
+    expect(asking.turns.last.get_by_text("I need something.")).to_have_count(1)
+    assert idle.answer() == "Message 2: two"
+    assert stored_texts(idle) == ["one", "Message 1: one", "two", "Message 2: two"]

@@ -21,9 +21,16 @@ export function startRows() {
   })
   menu.addEventListener("click", (event) => {
     const item = /** @type {Element} */ (event.target).closest("[data-do]")
-    if (item instanceof HTMLElement && row) act(item.dataset.do ?? "", row)
+    const current = row && rowOf(row.dataset.session ?? "") // the list may be another since the menu opened
+    if (item instanceof HTMLElement && current) act(item.dataset.do ?? "", current)
   })
 }
+
+/**
+ * @param {string} id
+ * @returns {HTMLElement | null}
+ */
+const rowOf = (id) => list.querySelector(`li[data-session="${CSS.escape(id)}"]`)
 
 /** @param {HTMLElement} button */
 function toggle(button) {
@@ -84,8 +91,7 @@ async function change(of, json) {
 /** @param {string} id */
 function focusRow(id) {
   if (document.activeElement !== document.body) return // somebody went on
-  const again = list.querySelector(`li[data-session="${CSS.escape(id)}"] button`)
-  if (again instanceof HTMLElement) again.focus()
+  rowOf(id)?.querySelector("button")?.focus()
 }
 
 /**
@@ -112,7 +118,7 @@ function rename(of) {
     if (keeps && title && title !== before) {
       parts[0].querySelector("span")?.replaceChildren(title)
       void change(of, { title })
-    }
+    } else void load()
     /** @type {HTMLElement} */ (parts[1]).focus()
   }
   form.addEventListener("submit", (event) => {

@@ -125,7 +125,7 @@ function setHeading(title) {
 /** Fetch the list anew: all, or what fits the search. */
 export async function load() {
   const found = await fetchList(search.value.trim())
-  if (!found || list.querySelector("form")) return // a new title is being written
+  if (!found || list.querySelector("form")) return // a title is being written: the list is fetched when it is done
   list.replaceChildren(...found.sessions.filter(({ id }) => !isDeleted(id)).map(rowOf))
   setNext(found.next)
   const note = byId("no-sessions")
