@@ -183,7 +183,7 @@ async def _visit_of_prompt(request: GatewayRequest, row: Row[Any]) -> Visit | Re
 
 
 def _user(connection: Connection, app_user_id: str) -> tuple[Row[Any], AppUser]:
-    return users.existing(connection, app_user_id), users.user_of(connection, app_user_id)
+    return users.the_one(connection, app_user_id), users.user_of(connection, app_user_id)
 
 
 # --- both ---------------------------------------------------------------------------------------------------------
