@@ -243,7 +243,7 @@ async def _account(client: Client, grant: Grant) -> str:
     with contextlib.suppress(CapsuleError, TimeoutError):
         async with asyncio.timeout(_ACCOUNT_SECONDS), _talking(client) as session:
             headers = {"Authorization": f"Bearer {grant.access_token}", "Accept": "application/json"}
-            answer = await session.get(client.provider.account_url, headers=headers, withhold_token=True)
+            answer = await session.request("GET", client.provider.account_url, headers=headers, withhold_token=True)
             known = answer.json()
             return _named(known) if isinstance(known, dict) else ""
     return ""
