@@ -87,6 +87,7 @@ _ROWS = (
     Setting("data_dir", str, "", "Where the gateway keeps its data; the platform's own place, if empty."),
     Setting("database_url", str, "", "PostgreSQL URL of the gateway's store; a file in the data directory, if empty."),
     Setting("providers_file", str, "", "TOML file with other OAuth endpoints, as docs/integrations.md shows."),
+    Setting("sign_in_file", str, "", "TOML file with OpenID providers to sign in at, as docs/sign-in.md shows."),
     Setting("provider_timeout", _seconds, 10.0, "Seconds that an OAuth provider may take to answer."),
     Setting(
         "openid_file", str, "", "TOML file with the providers that people may sign in with, as docs/users.md shows."

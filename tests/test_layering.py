@@ -113,7 +113,18 @@ def test_the_library_is_silent() -> None:
 
 
 def test_the_gateways_subjects_point_one_way() -> None:
-    order = ["accounts", "users", "secrets", "files", "channels", "apps", "integrations", "collections", "chats"]
+    order = [
+        "accounts",
+        "users",
+        "secrets",
+        "files",
+        "channels",
+        "apps",
+        "integrations",
+        "collections",
+        "chats",
+        "people",
+    ]
     order += ["gateway", "request", "asking", "web"]  # pages are made of all that there is
     below = {"bell", "db", "http", "vault", "settings", "keys"}
     wrong = [

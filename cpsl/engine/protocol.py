@@ -131,6 +131,9 @@ class Engine(Protocol):
     def retire(self, user_id: str) -> None:
         """End the runtimes of a user when their turns have ended; who asks next gets another. Does not wait for it."""
 
+    async def evict(self, app_id: str, user_id: str) -> None:
+        """End what runs for a user of an app, in all its versions, now; a turn that has not ended is lost."""
+
     def trouble(self, version_id: str) -> str:
         """Why a version is unhealthy; empty if it is not."""
 

@@ -28,12 +28,13 @@ from cpsl.gateway.http.hosts import local_hosts
 from cpsl.gateway.http.problems import HANDLERS
 from cpsl.gateway.integrations import routes as integrations
 from cpsl.gateway.integrations.connecting import routes as connecting
+from cpsl.gateway.people import routes as people
+from cpsl.gateway.people.openid import routes as openid
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.secrets import routes as secrets
-from cpsl.gateway.users import operating
-from cpsl.gateway.users import routes as users
 from cpsl.gateway.web import routes as web
 from cpsl.gateway.web.missing import on_missing
+from cpsl.gateway.web.people import routes as users
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
@@ -59,13 +60,13 @@ def _litestar(gateway: Gateway) -> Litestar:
             apps.router,
             chats.router,
             integrations.router,
-            operating.router,
+            people.router,
         ],
         security=[{"token": []}],
         before_request=_authenticate,
     )
     return Litestar(
-        route_handlers=[login, api, web.router, integrations.pages, connecting.router, users.router],
+        route_handlers=[login, api, web.router, integrations.pages, connecting.router, openid.router, users.router],
         request_class=GatewayRequest,
         exception_handlers={**HANDLERS, NotFoundException: on_missing},
         request_max_body_size=MAX_BODY_BYTES,

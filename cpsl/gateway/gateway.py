@@ -36,18 +36,19 @@ from cpsl.gateway.integrations.providers import Providers
 from cpsl.gateway.integrations.service import Integrations
 from cpsl.gateway.integrations.states import States
 from cpsl.gateway.integrations.tokens import Clients, Tokens
+from cpsl.gateway.people.openid.flow import OpenIdSignIn
+from cpsl.gateway.people.openid.providers import OpenIdProviders
+from cpsl.gateway.people.recovery import Recovery
+from cpsl.gateway.people.service import People
+from cpsl.gateway.people.signing import Signing
 from cpsl.gateway.secrets.redaction import Redactions
 from cpsl.gateway.secrets.service import Secrets
 from cpsl.gateway.settings import Settings
 from cpsl.gateway.users.cookies import Signer
 from cpsl.gateway.users.letters import Letters
 from cpsl.gateway.users.mail import Mailer, smtp_of
-from cpsl.gateway.users.openid import OpenId
-from cpsl.gateway.users.people import People
 from cpsl.gateway.users.rates import Rates
-from cpsl.gateway.users.recovery import Recovery
 from cpsl.gateway.users.service import Users
-from cpsl.gateway.users.signing import Signing
 from cpsl.gateway.vault import Key, Vault
 
 
@@ -115,6 +116,14 @@ class Gateway:
         )
         self.sessions = Sessions(self.db, self.apps, self.runner)
         self.data = Data(self.db, self.runner, self.integrations, self.tokens, self.app_logs, settings.turn_timeout)
+        self.mailer = Mailer(smtp_of(settings))
+        rates, letters = Rates(), Letters(self.mailer, settings.url)
+        self.signing = Signing(self.db, self.users, self.accounts, self.runner, letters, rates)
+        self.recovery = Recovery(self.db, self.engine, self.signing.passwords, letters, rates)
+        self.openid = OpenIdSignIn(
+            self.db, self.states, self.signing, OpenIdProviders.configured(settings.sign_in_file), settings
+        )
+        self.people = People(self.db, self.apps, self.users, self.runner, self.engine, self.tokens, self.user_files)
         self.engine.serve(
             GatewayHost(
                 self.apps,
@@ -126,12 +135,6 @@ class Gateway:
                 self.users,
             )
         )
-        self.mailer = Mailer(smtp_of(settings))
-        rates, letters = Rates(), Letters(self.mailer, settings.url)
-        self.signing = Signing(self.db, self.users, self.accounts, self.runner, letters, rates)
-        self.recovery = Recovery(self.db, self.engine, self.signing.passwords, letters, rates)
-        self.people = People(self.db, self.users, self.runner, self.engine, self.tokens, self.user_files)
-        self.openid = OpenId.configured(settings, self.db, self.states)
 
     async def open(self) -> None:
         """Bring the store up to date, and take up what an earlier gateway left unfinished."""

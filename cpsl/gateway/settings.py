@@ -15,7 +15,7 @@ _STORED = (
     "database_url",
     "providers_file",
     "provider_timeout",
-    "openid_file",
+    "sign_in_file",
     "smtp_host",
     "smtp_port",
     "smtp_user",
@@ -35,9 +35,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replaces the SQLite file in it; ``public_url`` is how browsers reach it, when that differs from host and port.
     ``isolation`` of runtimes: ``namespaces``, or ``none`` as an explicit choice. Times in seconds, sizes in bytes.
     ``providers_file``: TOML with other OAuth endpoints than the known ones, as ``integrations/providers.py`` says.
+    ``sign_in_file``: TOML with OpenID providers for people of apps, as ``users/openid/providers.py`` says.
     ``keep_versions``: how many versions of an app are kept for a rollback, besides the live one.
-    ``smtp_…``: the server that sends the mails to people of apps. ``openid_file``: TOML with providers that people sign
-    in with. ``behind_proxy``: the address of a client is what the proxy in front says last (X-Forwarded-For).
+    ``smtp_…``: the server that sends the mails to people of apps. ``behind_proxy``: the address of a client is what the
+    proxy in front says last (X-Forwarded-For).
     The repr leaves ``database_url`` out: it may hold a password.
     """
 
@@ -47,8 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     database_url: str = ""
     providers_file: str = ""
+    sign_in_file: str = ""
     provider_timeout: float = 10.0
-    openid_file: str = ""
     smtp_host: str = ""
     smtp_port: int = 587
     smtp_user: str = ""

@@ -37,7 +37,7 @@ class Provider:
         made = httpx.post(f"{self.url}/oauth2/clients", json=body, trust_env=False).raise_for_status().json()
         return Registered(made["client_id"], made["client_secret"])
 
-    def has(self, user: str, **claims: str) -> None:
+    def has(self, user: str, **claims: str | bool) -> None:
         """Give a user claims, as ``/userinfo`` tells them."""
         httpx.put(f"{self.url}/users/{user}", json=claims, trust_env=False).raise_for_status()
 

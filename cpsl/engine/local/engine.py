@@ -22,6 +22,7 @@ from cpsl.wire import frames
 from cpsl.wire.apps import AppSpec, ImageSpec
 
 _STOP_SECONDS = 12.0
+_EVICT_SECONDS = 1.0
 _REAP_SECONDS = 1.0
 _UNUSED_SECONDS = 3600.0
 """How long a version that nobody talks to stays imported."""
@@ -128,6 +129,16 @@ class LocalEngine:
         """End the runtimes of a user when their turns have ended; who asks next gets another. Does not wait for it."""
         places = [place for place in self._runtimes if place.user_id == user_id]
         self._end([self._runtimes.pop(place) for place in places], None)
+
+    async def evict(self, app_id: str, user_id: str) -> None:
+        """End what runs for a user of an app, in all its versions, now; a turn that has not ended is lost."""
+
+        def of_user(places: Iterable[Place]) -> list[Place]:
+            return [place for place in places if (place.app_id, place.user_id) == (app_id, user_id)]
+
+        await asyncio.gather(*(self._starting[place] for place in of_user(self._starting)), return_exceptions=True)
+        runtimes = [self._runtimes.pop(place) for place in of_user(self._runtimes)]
+        await asyncio.gather(*(runtime.stop(_EVICT_SECONDS) for runtime in runtimes))
 
     def trouble(self, version_id: str) -> str:
         """Why a version is unhealthy; empty if it is not."""

@@ -94,7 +94,7 @@ def authorization_url(client: Client, scopes: list[str], state: str, verifier: s
 
 async def exchange(client: Client, scopes: list[str], code: str, verifier: str) -> Grant:
     """Tokens for a code. Raises OAuthRefused, ProviderFailed."""
-    async with _talking(client) as session:
+    async with talking(client) as session:
         token = await session.fetch_token(
             client.provider.token_url, grant_type="authorization_code", code=code, code_verifier=verifier
         )
@@ -103,31 +103,9 @@ async def exchange(client: Client, scopes: list[str], code: str, verifier: str) 
     return grant
 
 
-async def id_token(client: Client, code: str, verifier: str) -> str:
-    """What an OpenID provider says of who signed in, for a code, unverified. Raises OAuthRefused, ProviderFailed."""
-    async with _talking(client) as session:
-        token = await session.fetch_token(
-            client.provider.token_url, grant_type="authorization_code", code=code, code_verifier=verifier
-        )
-    found = token.get("id_token")
-    if not isinstance(found, str) or not 0 < len(found) <= _LONGEST_TOKEN:
-        raise _failed(client, "answered without an ID token")
-    return found
-
-
-async def document(client: Client, url: str) -> dict[str, Any]:
-    """What a provider publishes, like its keys. Raises ProviderFailed."""
-    async with _talking(client) as session:
-        answer = await session.get(url, headers={"Accept": "application/json"}, withhold_token=True)
-        found = answer.raise_for_status().json()
-        if not isinstance(found, dict):
-            raise ValueError
-    return found
-
-
 async def renew(client: Client, old: Grant) -> Grant:
     """Tokens for a refresh token; the same one stays good unless another comes. Raises OAuthRefused, ProviderFailed."""
-    async with _talking(client) as session:
+    async with talking(client) as session:
         token = await session.refresh_token(client.provider.token_url, refresh_token=old.refresh_token)
     grant = _grant(client, token, old.asked, old)
     grant.account = old.account
@@ -137,11 +115,24 @@ async def renew(client: Client, old: Grant) -> Grant:
 async def revoke(client: Client, grant: Grant) -> None:
     """Tell the provider that a grant is over. Raises OAuthRefused, ProviderFailed."""
     kind = "refresh_token" if grant.refresh_token else "access_token"
-    async with _talking(client) as session:
+    async with talking(client) as session:
         answer = await session.revoke_token(
             client.provider.revoke_url, token=getattr(grant, kind), token_type_hint=kind
         )
         answer.raise_for_status()
+
+
+async def get_json(client: Client, url: str, access_token: str = "") -> dict[str, Any]:
+    """The JSON object at a URL of the provider. Raises ProviderFailed."""
+    headers = {"Accept": "application/json"}
+    if access_token:
+        headers["Authorization"] = f"Bearer {access_token}"
+    async with talking(client) as session:
+        answer = await session.request("GET", url, headers=headers, withhold_token=True)  # its ``get`` takes no such
+        found = answer.raise_for_status().json()
+    if not isinstance(found, dict):
+        raise _failed(client, "answered with something that is no JSON object")
+    return found
 
 
 def _client(client: Client) -> AsyncOAuth2Client:
@@ -163,7 +154,7 @@ def _client(client: Client) -> AsyncOAuth2Client:
 
 
 @contextlib.asynccontextmanager
-async def _talking(client: Client) -> AsyncIterator[AsyncOAuth2Client]:
+async def talking(client: Client) -> AsyncIterator[AsyncOAuth2Client]:
     """A client for one conversation. What goes wrong in it is told without anything that was sent or answered."""
     import httpx
     from authlib.common.errors import AuthlibBaseError
@@ -241,11 +232,8 @@ async def _account(client: Client, grant: Grant) -> str:
     if not client.provider.account_url:
         return ""
     with contextlib.suppress(CapsuleError, TimeoutError):
-        async with asyncio.timeout(_ACCOUNT_SECONDS), _talking(client) as session:
-            headers = {"Authorization": f"Bearer {grant.access_token}", "Accept": "application/json"}
-            answer = await session.request("GET", client.provider.account_url, headers=headers, withhold_token=True)
-            known = answer.json()
-            return _named(known) if isinstance(known, dict) else ""
+        async with asyncio.timeout(_ACCOUNT_SECONDS):
+            return _named(await get_json(client, client.provider.account_url, grant.access_token))
     return ""
 
 

@@ -1,7 +1,4 @@
-"""How often something may be tried: sliding windows, in memory.
-
-A restart forgets them, which who guesses cannot cause.
-"""
+"""How often something may be tried: sliding windows, in memory. A restart, which no guesser can cause, forgets them."""
 
 from __future__ import annotations
 

@@ -48,14 +48,14 @@ def by_id(connection: Connection, user_id: str) -> Row[Any] | None:
     return connection.execute(select(app_users).where(app_users.c.id == user_id)).one_or_none()
 
 
-def existing(connection: Connection, user_id: str) -> Row[Any]:
-    """A user who is there, because something of theirs is."""
+def the_one(connection: Connection, user_id: str) -> Row[Any]:
+    """A user who is known to be there."""
     return connection.execute(select(app_users).where(app_users.c.id == user_id)).one()
 
 
 def user_of(connection: Connection, app_user_id: str) -> AppUser:
     """A user as apps see them, by id."""
-    return shown(existing(connection, app_user_id))
+    return shown(the_one(connection, app_user_id))
 
 
 def shown(row: Row[Any]) -> AppUser:
@@ -85,9 +85,13 @@ def matching(connection: Connection, app_id: str, name: str) -> list[Row[Any]]:
     return list(connection.execute(query.order_by(app_users.c.id)).all())
 
 
-def page(connection: Connection, app_id: str, limit: int, after: str | None) -> list[Row[Any]]:
+def page(
+    connection: Connection, app_id: str, limit: int, after: str | None, *, visitors: bool = True
+) -> list[Row[Any]]:
     """Users of an app, newest first; ``after`` is the last id of the page before."""
     query = select(app_users).where(app_users.c.app_id == app_id)
+    if not visitors:
+        query = query.where(app_users.c.kind.not_in(_UNKNOWN))
     if after is not None:
         query = query.where(app_users.c.id < after)
     return list(connection.execute(query.order_by(app_users.c.id.desc()).limit(limit)).all())

@@ -72,7 +72,8 @@ async def _chat_page(request: GatewayRequest, app: str, session_id: str | None) 
         signed_in(seen)
         session = await _session(request, seen, session_id) if session_id else None
     except NotFound as error:
-        return message_page("Not found", error.message, 404)
+        where = {"app": app, "base": base_of(request, app)} if error.code == "session_not_found" else {}
+        return message_page("Not found", error.message, 404, **where)
     except AuthError:
         return _to_sign_in(request, app)
     return await _shown(request, seen, session)

@@ -68,9 +68,9 @@ def render(name: str, **values: Any) -> str:
     return templates().get_template(name).render(**values)
 
 
-def message_page(title: str, message: str, status: int = 200) -> Response[str]:
-    """A page that says one thing."""
-    return page("message.html", status, title=title, message=message)
+def message_page(title: str, message: str, status: int = 200, **where: str) -> Response[str]:
+    """A page that says one thing; with ``app`` and ``base`` it leads to the app's page."""
+    return page("message.html", status, title=title, message=message, **where)
 
 
 def see_other(path: str) -> Redirect:

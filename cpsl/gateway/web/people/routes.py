@@ -10,11 +10,10 @@ from typing import Any
 from litestar import MediaType, Response, Router, get, post
 
 from cpsl.errors import CapsuleError
-from cpsl.gateway.integrations.flows import Answer
 from cpsl.gateway.request import GatewayRequest
-from cpsl.gateway.users import account
 from cpsl.gateway.users.forms import path_inside
-from cpsl.gateway.users.pages import browser_of, form_page, fresh, on_error, posted, signed_in_to, with_cookie
+from cpsl.gateway.web.people import account
+from cpsl.gateway.web.people.pages import form_page, fresh, on_error, posted, signed_in_to, with_cookie
 from cpsl.gateway.web.rendering import Form, see_other
 from cpsl.gateway.web.visits import visit
 
@@ -63,30 +62,6 @@ async def sign_out(app: str, data: Form, request: GatewayRequest) -> Response[An
     await request.gateway.signing.sign_out(form.browser)
     value = request.gateway.users.signer.new_visitor(form.seen.version.app_id)
     return with_cookie(request, form.seen, value, see_other(form.seen.base or "/"))
-
-
-# --- by a provider ------------------------------------------------------------------------------------------------
-
-
-@get("/a/{app:str}/sign-in/{provider:str}", media_type=MediaType.HTML)
-async def sign_in_elsewhere(app: str, provider: str, request: GatewayRequest) -> Response[Any]:
-    """Go to a provider to sign in there."""
-    gateway, seen = request.gateway, await visit(request, app)
-    to = path_inside(request.query_params.get("next", ""), seen.base)
-    origin = gateway.browsers.origin(request)
-    url = await gateway.openid.begin(provider, seen.version, seen.cookie, origin, seen.base, to)
-    return with_cookie(request, seen, seen.cookie, see_other(url))
-
-
-@get("/a/{app:str}/sign-in/{provider:str}/complete", media_type=MediaType.HTML)
-async def signed_in_elsewhere(app: str, provider: str, request: GatewayRequest) -> Response[Any]:
-    """The end of the way back, on the origin where it began."""
-    gateway, seen = request.gateway, await visit(request, app)
-    browser = browser_of(request, seen)
-    answer = Answer(**{name: request.query_params.get(name, "") for name in Answer.__struct_fields__})
-    row, to = await gateway.openid.finish(provider, seen.version, browser, answer)
-    value = await gateway.signing.let_in(seen.version, browser, row)
-    return with_cookie(request, seen, value, see_other(to))
 
 
 # --- links in mails -----------------------------------------------------------------------------------------------
@@ -155,7 +130,7 @@ async def _entrance(request: GatewayRequest, app: str, template: str) -> Respons
 
 
 def _providers(request: GatewayRequest) -> dict[str, Any]:
-    return {"providers": request.gateway.openid.names}
+    return {"providers": request.gateway.openid.offered}
 
 
 router = Router(
@@ -172,8 +147,6 @@ router = Router(
         forgot,
         reset_page,
         reset,
-        sign_in_elsewhere,
-        signed_in_elsewhere,
         *account.handlers,
     ],
     exception_handlers={CapsuleError: on_error},

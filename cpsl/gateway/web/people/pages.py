@@ -11,11 +11,11 @@ from litestar.response import Redirect
 
 from cpsl.errors import CapsuleError, RateLimited
 from cpsl.gateway import asking
+from cpsl.gateway.people.signing import Browser
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import cookies
 from cpsl.gateway.users.forms import FormError, path_inside
 from cpsl.gateway.users.rates import network_of
-from cpsl.gateway.users.signing import Browser
 from cpsl.gateway.web.rendering import message_page, see_other
 from cpsl.gateway.web.visits import Visit, app_page, visit
 

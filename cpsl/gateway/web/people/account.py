@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from cpsl.errors import CapsuleError
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import passwords, store
-from cpsl.gateway.users.pages import Posted, form_page, fresh, posted, to_sign_in, with_cookie
+from cpsl.gateway.web.people.pages import Posted, form_page, fresh, posted, to_sign_in, with_cookie
 from cpsl.gateway.web.rendering import Form, see_other
 from cpsl.gateway.web.visits import Visit, visit
 
@@ -76,7 +76,7 @@ async def _delete(form: Posted, row: Row[Any]) -> Response[Any]:
     gateway, version = form.request.gateway, form.seen.version
     if row.password is not None:
         await gateway.signing.check_password(version, form.browser, row, form.text("password"))
-    await gateway.people.delete(version, row.id)
+    await gateway.people.delete(version.workspace_id, version.app, row.id)
     return _out(form)
 
 

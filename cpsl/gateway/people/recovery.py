@@ -11,6 +11,7 @@ from cpsl.engine.protocol import Engine
 from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.db.database import Database
 from cpsl.gateway.db.schema import connections
+from cpsl.gateway.people.signing import Browser, may_mail, new_token, verified_now
 from cpsl.gateway.users import passwords, store
 from cpsl.gateway.users.addresses import normalised
 from cpsl.gateway.users.forms import FormError
@@ -18,7 +19,6 @@ from cpsl.gateway.users.letters import RESET_SECONDS, VERIFY_SECONDS, Letters
 from cpsl.gateway.users.passwords import Passwords
 from cpsl.gateway.users.rates import Rate, Rates
 from cpsl.gateway.users.service import hash_of
-from cpsl.gateway.users.signing import Browser, may_mail, new_token, verified_now
 
 FORGOTTEN = Rate("forgot", 30, 3600)
 
