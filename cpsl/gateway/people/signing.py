@@ -165,11 +165,13 @@ class Signing:
         """What a browser keeps to show that its owner has signed in with it before."""
         return self._users.signer.sign("known", f"{version.app_id}/{address}")
 
-    async def check_password(self, version: VersionRef, browser: Browser, user: Row[Any], password: str) -> None:
+    async def check_password(
+        self, version: VersionRef, browser: Browser, user: Row[Any], password: str, field: str = "password"
+    ) -> None:
         """Raise FormError unless it is the password of who is signed in. Raises RateLimited, too."""
         self._spend_guess(version, browser, user.subject)
         if not await self.passwords.fits(user.password, password):
-            raise FormError("password", "This is not your password.", code="wrong_password")
+            raise FormError(field, "This is not your password.", code="wrong_password")
         self._guessed(version, browser, user.subject)
 
     def _spend_guess(self, version: VersionRef, browser: Browser, address: str) -> None:

@@ -17,6 +17,7 @@ from cpsl.gateway.web.rendering import Form, see_other
 from cpsl.gateway.web.visits import Visit, visit
 
 _PAGE = "users/account.html"
+_DELETING = "delete_password"
 
 
 @get("/a/{app:str}/account", media_type=MediaType.HTML)
@@ -72,10 +73,10 @@ async def _everywhere(form: Posted, row: Row[Any]) -> Response[Any]:
 
 
 async def _delete(form: Posted, row: Row[Any]) -> Response[Any]:
-    """Remove the account with all its data. Who has no password here types the address, or ``delete``."""
+    """Remove the account with all its data."""
     gateway, version = form.request.gateway, form.seen.version
     if row.password is not None:
-        await gateway.signing.check_password(version, form.browser, row, form.text("password"))
+        await gateway.signing.check_password(version, form.browser, row, form.text(_DELETING), _DELETING)
     await gateway.people.delete(version.workspace_id, version.app, row.id)
     return _out(form)
 
