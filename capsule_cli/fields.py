@@ -15,6 +15,7 @@ ALL = "*"
 """What ``--json`` alone asks for."""
 
 _RESOURCES, _APPS, _TURNS = "cpsl.wire.resources:", "cpsl.wire.apps:", "cpsl.wire.turns:"
+_USER = "cpsl.wire.users:User"
 _DELETED = ("name", "deleted")
 _SETTING = ("name", "value", "origin", "help")
 _PLAN = ("folder", "entry", "files", "size", "packages", "secrets", "missing", "commands")
@@ -42,6 +43,10 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "app list": f"{_APPS}App",
     "app restart": f"{_APPS}Restarted",
     "app rollback": f"{_APPS}RolledBack",
+    "app users delete": ("id", "deleted"),
+    "app users disable": _USER,
+    "app users enable": _USER,
+    "app users list": _USER,
     "app versions": f"{_APPS}Version",
     "auth list": ("name", "gateway_url", "account", "workspace", "active", "token_kept_in"),
     "auth switch": ("profile", "gateway_url", "account"),

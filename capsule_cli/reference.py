@@ -56,8 +56,19 @@ def _shown(argument: Argument) -> str:
 
 
 def nouns() -> dict[str, str]:
-    """The words at the top that have commands below them, each with its help."""
-    return {name: entry.help for name, entry in tree.COMMANDS.items() if hasattr(tree.load(name), "commands")}
+    """The words that have commands below them, each with its help: ``app``, ``app users``."""
+    return {
+        words: help
+        for name, entry in tree.COMMANDS.items()
+        for words, help in _nouns(name, tree.load(name), entry.help)
+    }
+
+
+def _nouns(words: str, command: Any, help: str) -> Iterator[tuple[str, str]]:
+    if hasattr(command, "commands"):
+        yield words, help
+        for name, below in command.commands.items():
+            yield from _nouns(f"{words} {name}", below, below.help)
 
 
 def commands() -> list[Command]:
@@ -67,14 +78,17 @@ def commands() -> list[Command]:
 
 def _commands() -> Iterator[Command]:
     for name, entry in tree.COMMANDS.items():
-        command = tree.load(name)
-        below = getattr(command, "commands", None)
-        if below is None:
-            yield _read(name, entry.section, command, _at_the_top(name))
-        else:
-            for verb, leaf in below.items():
-                aliases = tuple(f"{name} {alias}" for alias in tree.aliases(verb, below))
-                yield _read(f"{name} {verb}", entry.section, leaf, aliases)
+        yield from _leaves(name, entry.section, tree.load(name), _at_the_top(name))
+
+
+def _leaves(words: str, section: str, command: Any, aliases: tuple[str, ...]) -> Iterator[Command]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield _read(words, section, command, aliases)
+    else:
+        for verb, leaf in below.items():
+            others = tuple(f"{words} {alias}" for alias in tree.aliases(verb, below))
+            yield from _leaves(f"{words} {verb}", section, leaf, others)
 
 
 def _at_the_top(name: str) -> tuple[str, ...]:

@@ -46,19 +46,20 @@ _capsule() {
         fi
     done
     words="${args[*]:0:2}"
-    case $words in 'app '*|'secret '*|'session '*|'fs '*|'channel '*|'auth '*|'config '*|'gateway '*) skip=2 ;; esac
+    case $words in 'app users') words="${args[*]:0:3}" skip=3 ;; 'app '*|'app users '*|'secret '*|'session '*|'fs '*|'channel '*|'auth '*|'config '*|'gateway '*) skip=2 ;; esac
     app=${args[*]:skip:1} place=$((${#args[@]} - skip))
     if [[ $prev == --profile ]]; then _capsule_names profiles; return; fi
     case $words in
         "") _capsule_words "quickstart create serve deploy chat logs open wait app secret session fs channel login logout status auth config doctor gateway completion skill help --help --version --profile --token-file --no-input --no-color --no-truncate" ;;
-        app) _capsule_words "list get versions rollback restart delete --help" ;;
-        secret) _capsule_words "create update list delete --help" ;;
-        session) _capsule_words "list show rename delete --help" ;;
-        fs) _capsule_words "create list delete show ls upload download cat mkdir mv rm --help" ;;
-        channel) _capsule_words "create list info delete --help" ;;
-        auth) _capsule_words "token list switch login logout status --help" ;;
-        config) _capsule_words "list get set unset --help" ;;
-        gateway) _capsule_words "start stop status logs --help" ;;
+        'app') _capsule_words "list get versions rollback restart delete users --help" ;;
+        'app users') _capsule_words "list disable enable delete --help" ;;
+        'secret') _capsule_words "create update list delete --help" ;;
+        'session') _capsule_words "list show rename delete --help" ;;
+        'fs') _capsule_words "create list delete show ls upload download cat mkdir mv rm --help" ;;
+        'channel') _capsule_words "create list info delete --help" ;;
+        'auth') _capsule_words "token list switch login logout status --help" ;;
+        'config') _capsule_words "list get set unset --help" ;;
+        'gateway') _capsule_words "start stop status logs --help" ;;
         'quickstart'|'quickstart '*)
             case $prev in
             esac
@@ -200,6 +201,50 @@ _capsule() {
                 _capsule_words "--confirm --yes -y --profile --json --help"
             else case $place in
                 0) _capsule_names apps ;;
+                esac
+            fi ;;
+        'app users list')
+            case $prev in
+                --lines|-n) return ;;
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then
+                _capsule_words "--lines -n --visitors --quiet -q --profile --json --help"
+            else case $place in
+                0) _capsule_names apps ;;
+                esac
+            fi ;;
+        'app users disable')
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
+            else case $place in
+                0) _capsule_names apps ;;
+                1) _capsule_names users ;;
+                esac
+            fi ;;
+        'app users enable')
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then
+                _capsule_words "--profile --json --help"
+            else case $place in
+                0) _capsule_names apps ;;
+                1) _capsule_names users ;;
+                esac
+            fi ;;
+        'app users delete')
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then
+                _capsule_words "--yes -y --profile --json --help"
+            else case $place in
+                0) _capsule_names apps ;;
+                1) _capsule_names users ;;
                 esac
             fi ;;
         'secret create')

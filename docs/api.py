@@ -11,7 +11,7 @@ from cpsl import errors
 from cpsl.client import nouns
 
 TALKING = ("Client", "AsyncClient", "ChatResponse", "StreamChunk", "Upload", "Timeout")
-NOUNS = ("Apps", "Channels", "Connections", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns")
+NOUNS = ("Apps", "Channels", "Connections", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns", "Users")
 
 
 def page() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capsule_cli import ask, output
+from capsule_cli.commands import app_users
 from capsule_cli.connect import connect
 from capsule_cli.options import AppArg, ConfirmOpt, JsonOpt, ProfileOpt, QuietOpt, YesOpt, version_number
 from capsule_cli.output import Output
@@ -16,7 +17,8 @@ from capsule_cli.tree import examples, noun
 if TYPE_CHECKING:
     from cpsl.wire.apps import ImageSpec
 
-cli = noun("Apps: list, get, versions, rollback, restart, delete.")
+cli = noun("Apps: list, get, versions, rollback, restart, delete; their users.")
+cli.add_typer(app_users.cli, name="users")
 
 
 @cli.command("list", epilog=examples("capsule app list", "capsule app list --json"))

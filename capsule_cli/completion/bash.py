@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capsule_cli.completion.cases import case
-from capsule_cli.completion.rows import Row, rows, top, valued, verbs
+from capsule_cli.completion.rows import Row, deep, rows, top, valued, verbs
 
 _HEAD = """# Completion of capsule for bash. Made of the commands by `capsule completion bash`; do not edit.
 
@@ -53,7 +53,7 @@ _capsule() {
         fi
     done
     words="${args[*]:0:2}"
-    case $words in NOUNS) skip=2 ;; esac
+    case $words in DEEP) words="${args[*]:0:3}" skip=3 ;; NOUNS) skip=2 ;; esac
     app=${args[*]:skip:1} place=$((${#args[@]} - skip))
     if [[ $prev == --profile ]]; then _capsule_names profiles; return; fi
     case $words in
@@ -70,10 +70,11 @@ def script() -> str:
     nouns = verbs()
     top_options = "--help --version --profile --token-file --no-input --no-color --no-truncate"
     lines = [f'        "") _capsule_words "{_words(top())} {top_options}" ;;']
-    lines += [f'        {noun}) _capsule_words "{_words(found)} --help" ;;' for noun, found in nouns.items()]
+    lines += [f"        '{noun}') _capsule_words \"{_words(found)} --help\" ;;" for noun, found in nouns.items()]
     for row in rows():
         lines += case(row, _options(row), "_capsule_files")
     head = _HEAD.replace("VALUED", "|".join(valued())).replace("NOUNS", "|".join(f"'{noun} '*" for noun in nouns))
+    head = head.replace("DEEP", "|".join(f"'{noun}'" for noun in deep()))
     return head + "\n".join(lines) + "\n" + _TAIL
 
 

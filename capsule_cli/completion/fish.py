@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capsule_cli.completion.rows import CHOICE, FILES, Row, rows, top, valued, verbs
+from capsule_cli.completion.rows import CHOICE, FILES, Row, deep, rows, top, valued, verbs
 
 _HEAD = """# Completion of capsule for fish. Made of the commands by `capsule completion fish`; do not edit.
 
@@ -48,7 +48,9 @@ function __capsule_names
     end
     set -l found (__capsule_args)
     set -l app $found[2]
-    if contains -- "$found[1]" NOUNS
+    if contains -- "$found[1..2]" DEEP
+        set app $found[4]
+    else if contains -- "$found[1]" NOUNS
         set app $found[3]
     end
     set -l typed (commandline -ct | string replace -r -- '^--[^=]*=' '')
@@ -67,7 +69,8 @@ def script() -> str:
         lines += [_word(f"__capsule_at {noun}", verb, help) for verb, help in found]
     for row in rows():
         lines += _command(row)
-    head = _HEAD.replace("VALUED", " ".join(valued())).replace("NOUNS", " ".join(verbs()))
+    head = _HEAD.replace("VALUED", " ".join(valued())).replace("DEEP", " ".join(_quoted(noun) for noun in deep()))
+    head = head.replace("NOUNS", " ".join(noun for noun in verbs() if " " not in noun))
     return head + "\n".join(lines) + "\n"
 
 

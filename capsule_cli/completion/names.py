@@ -64,6 +64,10 @@ def _sessions(typed: str, app: str) -> list[str]:
     return _each(f"/app/{quote(app, safe='')}/sessions?limit=50", "sessions", "id")
 
 
+def _users(typed: str, app: str) -> list[str]:
+    return _each(f"/apps/{quote(app, safe='')}/users?limit=50", "users", "id")
+
+
 def _versions(typed: str, app: str) -> list[str]:
     return [f"v{number}" for number in _each(f"/apps/{quote(app, safe='')}/versions", "versions", "version")]
 
@@ -93,6 +97,7 @@ _OF: dict[str, Callable[[str, str], list[str]]] = {
     "goals": _goals,
     "places": _places,
     "sessions": _sessions,
+    "users": _users,
     "versions": _versions,
 }
 

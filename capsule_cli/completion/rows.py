@@ -10,8 +10,8 @@ from cpsl import config
 FILES = "files"
 """Not a kind of name: the shell's own files."""
 
-KINDS = ("apps", "channels", "filesystems", "goals", "places", "profiles", "secrets", "sessions", "versions")
-"""What ``capsule __complete`` knows: names, ids of sessions, versions of an app, paths in filesystems, goals."""
+KINDS = ("apps", "channels", "filesystems", "goals", "places", "profiles", "secrets", "sessions", "users", "versions")
+"""What ``capsule __complete`` knows: names, ids of sessions and users, versions of an app, paths, goals."""
 
 CHOICE = "one of "
 """How a kind begins that is a choice among words, which follow with blanks between."""
@@ -24,6 +24,7 @@ _OF_ARGUMENTS = {
     "NAME:/PATH": ("places",),
     "NAME:/PATH [FILE]": ("places", FILES),
     "ID": ("sessions",),
+    "USER": ("users",),
     "VERSION": ("versions",),
 }
 _OF_NOUNS = {"secret": "secrets", "fs": "filesystems", "channel": "channels", "auth": "profiles"}
@@ -60,12 +61,19 @@ def top() -> list[tuple[str, str]]:
 
 def verbs() -> dict[str, list[tuple[str, str]]]:
     """The verbs of each noun, with their help."""
-    found: dict[str, list[tuple[str, str]]] = {noun: [] for noun in reference.nouns()}
-    for command in reference.commands():
-        noun, _, verb = command.words.partition(" ")
-        if verb:
-            found[noun].append((verb, command.summary))
+    nouns = reference.nouns()
+    found: dict[str, list[tuple[str, str]]] = {noun: [] for noun in nouns}
+    every = {command.words: command.summary for command in reference.commands()} | nouns
+    for words, help in every.items():
+        noun, _, verb = words.rpartition(" ")
+        if noun:
+            found[noun].append((verb, help))
     return found
+
+
+def deep() -> list[str]:
+    """The nouns that stand below another one."""
+    return [noun for noun in reference.nouns() if " " in noun]
 
 
 def rows() -> list[Row]:
@@ -108,10 +116,10 @@ def _choice(metavar: str) -> str:
 
 
 def _arguments(command: reference.Command) -> list[str]:
-    noun, _, verb = command.words.partition(" ")
+    noun, _, verb = command.words.rpartition(" ")
     found: list[str] = []
     for each in command.arguments:
-        if each.name == "NAME" and not found and verb not in ("", "create"):
+        if each.name == "NAME" and not found and noun and verb != "create":
             found.append(_OF_CONFIG if noun == "config" else _OF_NOUNS.get(noun, ""))
         else:
             found += _OF_ARGUMENTS.get(each.name, (_choice(each.name),))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capsule_cli.completion.cases import case
-from capsule_cli.completion.rows import Row, rows, top, valued, verbs
+from capsule_cli.completion.rows import Row, deep, rows, top, valued, verbs
 
 _HEAD = """#compdef capsule
 # Completion of capsule for zsh. Made of the commands by `capsule completion zsh`; do not edit.
@@ -41,7 +41,7 @@ _capsule() {
         fi
     done
     path_=${(j: :)args[1,2]}
-    case $path_ in NOUNS) skip=2 ;; esac
+    case $path_ in DEEP) path_=${(j: :)args[1,3]} skip=3 ;; NOUNS) skip=2 ;; esac
     app=${args[skip+1]} place=$(($#args - skip))
     if [[ $prev == --profile ]]; then _capsule_names profiles; return; fi
     case $path_ in
@@ -56,12 +56,13 @@ _capsule "$@"
 def script() -> str:
     """The whole script."""
     lines = []
-    for noun, found in {"''": top(), **verbs()}.items():
-        lines += [f"        {noun})", *(f"            {line}" for line in _described(found)), "            ;;"]
+    for noun, found in {"": top(), **verbs()}.items():
+        lines += [f"        '{noun}')", *(f"            {line}" for line in _described(found)), "            ;;"]
     for row in rows():
         lines += case(row, _options(row), "_files")
     nouns = "|".join(f"'{noun} '*" for noun in verbs())
     head = _HEAD.replace("VALUED", "|".join(valued())).replace("NOUNS", nouns)
+    head = head.replace("DEEP", "|".join(f"'{noun}'" for noun in deep()))
     return head + "\n".join(lines) + "\n" + _TAIL
 
 

@@ -17,7 +17,7 @@ from cpsl.client.drivers import AsyncDriver
 from cpsl.client.operations import Call, Readable, T
 from cpsl.client.timeouts import Timeout
 from cpsl.client.types import StreamChunk
-from cpsl.wire import accounts, apps, integrations, resources, turns
+from cpsl.wire import accounts, apps, integrations, resources, turns, users
 
 if TYPE_CHECKING:
     from cpsl.client.deploying import DeployPlan
@@ -28,6 +28,7 @@ blocking ones in a thread."""
 
 
 _sessions = attrgetter("sessions")
+_users = attrgetter("users")
 
 
 class _Noun:
@@ -312,6 +313,38 @@ class Connections(_Noun):
     async def delete(self, app: str, integration: str) -> None:
         """Forget one, here and, where it can be told to, at the service. Raises NotFound."""
         await self._ask(calls.delete_connection(app, integration))
+
+
+class Users(_Noun):
+    """The people of an app, for whoever operates it. A person is named by id or e-mail address."""
+
+    async def list(self, app: str, limit: int = 50, after: str | None = None, visitors: bool = False) -> users.UserList:
+        """A page of people, newest first. ``after`` is the ``next`` of the page before.
+
+        ``visitors``: also those who never said who they are.
+        """
+        return await self._ask(calls.users(app, limit, after, visitors))
+
+    def iter(self, app: str, visitors: bool = False) -> AsyncIterator[users.User]:
+        """All people, newest first, however many pages they are."""
+        page = partial(calls.users, app, 200, visitors=visitors)
+        return self._driver.iterate(flows.pages(self._gateway, page, _users))
+
+    async def get(self, app: str, user: str) -> users.User:
+        """One person. Raises NotFound, Conflict (``ambiguous_user``)."""
+        return await self._ask(calls.user(app, user))
+
+    async def disable(self, app: str, user: str) -> users.User:
+        """Sign somebody out everywhere, and keep them out; what runs for them ends. Raises as ``get``."""
+        return await self._ask(calls.change_user(app, user, users.UserChange(disabled=True)))
+
+    async def enable(self, app: str, user: str) -> users.User:
+        """Let somebody in again. Raises as ``get``."""
+        return await self._ask(calls.change_user(app, user, users.UserChange(disabled=False)))
+
+    async def delete(self, app: str, user: str) -> None:
+        """Delete somebody with all that is theirs: conversations, files, documents, connections. Raises as ``get``."""
+        await self._ask(calls.delete_user(app, user))
 
 
 class Turns(_Noun):

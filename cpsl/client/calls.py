@@ -16,6 +16,7 @@ from cpsl.client.operations import Call, Request
 from cpsl.client.types import AppInfo
 from cpsl.errors import InvalidRequest
 from cpsl.wire import accounts, apps, integrations, resources, turns
+from cpsl.wire import users as wire_users
 
 S = TypeVar("S")
 JSON = {"Content-Type": "application/json"}
@@ -333,6 +334,32 @@ def channel(name: str) -> Call[resources.Channel]:
 def delete_channel(name: str, force: bool) -> Call[None]:
     """Delete a channel; ``force`` also when an app uses it."""
     return _delete(f"/channels/{segment(name)}", {"force": "true"} if force else {})
+
+
+# --- the people of an app -----------------------------------------------------------------------------------------
+
+
+def users(app: str, limit: int, after: str | None, visitors: bool = False) -> Call[wire_users.UserList]:
+    """A page of an app's people."""
+    query = {"limit": str(limit)} | ({"after": after} if after else {}) | ({"visitors": "true"} if visitors else {})
+    return _get(f"/apps/{segment(app)}/users", wire_users.UserList, query)
+
+
+def user(app: str, name: str) -> Call[wire_users.User]:
+    """One person."""
+    return _get(f"/apps/{segment(app)}/users/{segment(name)}", wire_users.User)
+
+
+def change_user(app: str, name: str, change: wire_users.UserChange) -> Call[wire_users.User]:
+    """Change a person. To repeat it does no harm."""
+    path = f"/apps/{segment(app)}/users/{segment(name)}"
+    request = Request("PATCH", path, content=body(change), headers=JSON, repeatable=True)
+    return Call(request, msgspec.json.Decoder(wire_users.User).decode)
+
+
+def delete_user(app: str, name: str) -> Call[None]:
+    """Delete a person."""
+    return _delete(f"/apps/{segment(app)}/users/{segment(name)}")
 
 
 # --- connections --------------------------------------------------------------------------------------------------

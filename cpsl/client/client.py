@@ -71,6 +71,7 @@ class Client:
         self.sessions = nouns.Sessions(self._driver, self._gateway)
         self.connections = nouns.Connections(self._driver, self._gateway)
         self.tokens = nouns.Tokens(self._driver, self._gateway)
+        self.users = nouns.Users(self._driver, self._gateway)
         self.turns = nouns.Turns(self._driver, self._gateway)
 
     @property

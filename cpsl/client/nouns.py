@@ -15,7 +15,7 @@ from cpsl.client.drivers import SyncDriver
 from cpsl.client.operations import Call, Readable, T
 from cpsl.client.timeouts import Timeout
 from cpsl.client.types import StreamChunk
-from cpsl.wire import accounts, apps, integrations, resources, turns
+from cpsl.wire import accounts, apps, integrations, resources, turns, users
 
 if TYPE_CHECKING:
     from cpsl.client.deploying import DeployPlan
@@ -26,6 +26,7 @@ blocking ones in a thread."""
 
 
 _sessions = attrgetter("sessions")
+_users = attrgetter("users")
 
 
 class _Noun:
@@ -308,6 +309,38 @@ class Connections(_Noun):
     def delete(self, app: str, integration: str) -> None:
         """Forget one, here and, where it can be told to, at the service. Raises NotFound."""
         self._ask(calls.delete_connection(app, integration))
+
+
+class Users(_Noun):
+    """The people of an app, for whoever operates it. A person is named by id or e-mail address."""
+
+    def list(self, app: str, limit: int = 50, after: str | None = None, visitors: bool = False) -> users.UserList:
+        """A page of people, newest first. ``after`` is the ``next`` of the page before.
+
+        ``visitors``: also those who never said who they are.
+        """
+        return self._ask(calls.users(app, limit, after, visitors))
+
+    def iter(self, app: str, visitors: bool = False) -> Iterator[users.User]:
+        """All people, newest first, however many pages they are."""
+        page = partial(calls.users, app, 200, visitors=visitors)
+        return self._driver.iterate(flows.pages(self._gateway, page, _users))
+
+    def get(self, app: str, user: str) -> users.User:
+        """One person. Raises NotFound, Conflict (``ambiguous_user``)."""
+        return self._ask(calls.user(app, user))
+
+    def disable(self, app: str, user: str) -> users.User:
+        """Sign somebody out everywhere, and keep them out; what runs for them ends. Raises as ``get``."""
+        return self._ask(calls.change_user(app, user, users.UserChange(disabled=True)))
+
+    def enable(self, app: str, user: str) -> users.User:
+        """Let somebody in again. Raises as ``get``."""
+        return self._ask(calls.change_user(app, user, users.UserChange(disabled=False)))
+
+    def delete(self, app: str, user: str) -> None:
+        """Delete somebody with all that is theirs: conversations, files, documents, connections. Raises as ``get``."""
+        self._ask(calls.delete_user(app, user))
 
 
 class Turns(_Noun):

@@ -35,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replaces the SQLite file in it; ``public_url`` is how browsers reach it, when that differs from host and port.
     ``isolation`` of runtimes: ``namespaces``, or ``none`` as an explicit choice. Times in seconds, sizes in bytes.
     ``providers_file``: TOML with other OAuth endpoints than the known ones, as ``integrations/providers.py`` says.
-    ``sign_in_file``: TOML with OpenID providers for people of apps, as ``users/openid/providers.py`` says.
+    ``sign_in_file``: TOML with OpenID providers for people of apps, as ``people/openid/providers.py`` says.
     ``keep_versions``: how many versions of an app are kept for a rollback, besides the live one.
     ``smtp_…``: the server that sends the mails to people of apps. ``behind_proxy``: the address of a client is what the
     proxy in front says last (X-Forwarded-For).

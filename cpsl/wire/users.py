@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class User(msgspec.Struct, omit_defaults=True):
+class User(msgspec.Struct):
     """One person of an app, without what they said. Times in seconds since the epoch.
 
     ``kind``: ``email`` or ``openid`` for who signed in on its pages, ``account`` for a caller of the API, ``visitor``

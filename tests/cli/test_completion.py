@@ -82,6 +82,10 @@ def completed(shell: str, scripts: Path, env: dict[str, str], *words: str, any_b
         (("chat", "tal"), "talker"),
         (("app", "delete", "t"), "talker"),
         (("secret", "delete", "GITHUB_CLIENT_I"), "GITHUB_CLIENT_ID"),
+        (("app", "us"), "users"),
+        (("app", "users", "dis"), "disable"),
+        (("app", "users", "list", "tal"), "talker"),
+        (("app", "users", "list", "--vis"), "--visitors"),
         (("app", "list", "--profile", "lo"), "local"),
         (("--profile", "local", "chat", "tal"), "talker"),
         (("app", "list", "--profile=lo"), "--profile=local"),
@@ -112,6 +116,13 @@ def test_words_and_names(live: Live, scripts: Path, shell: str, words: tuple[str
 def test_sessions_of_the_app_that_was_named(live: Live, scripts: Path, shell: str, before: tuple[str, ...]) -> None:
     id = json.loads(live.run("chat", "talker", "hi", "--json").stdout)["session_id"]
     assert id in completed(shell, scripts, live.env, "capsule", *before, id[:4])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_users_of_the_app_that_was_named(live: Live, scripts: Path, shell: str) -> None:
+    live.run("chat", "talker", "hi")
+    [id, *_] = live.run("app", "users", "list", "talker", "-q").stdout.split()
+    assert id in completed(shell, scripts, live.env, "capsule", "app", "users", "disable", "talker", "usr_")
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,21 @@ def leaves() -> dict[str, Any]:
     """Every command that does something, by its words."""
     found: dict[str, Any] = {}
     for name in tree.COMMANDS:
-        command = tree.load(name)
-        below = getattr(command, "commands", None)
-        found |= {f"{name} {verb}": leaf for verb, leaf in below.items()} if below else {name: command}
+        found |= leaves_of(name, tree.load(name))
     return found
+
+
+def leaves_of(words: str, command: Any) -> dict[str, Any]:
+    """The same, of one command and what is below it."""
+    found: dict[str, Any] = {}
+    for verb, below in getattr(command, "commands", {}).items():
+        found |= leaves_of(f"{words} {verb}", below)
+    return found or {words: command}
 
 
 LEAVES = leaves()
 NO_JSON = {"help", "fs cat", "auth token", "gateway logs"}
-ASKING = {"deploy", "session delete", "app delete", "fs delete", "fs rm", "channel delete"}
+ASKING = {"deploy", "session delete", "app delete", "app users delete", "fs delete", "fs rm", "channel delete"}
 LOCAL = {
     "help",
     "completion",

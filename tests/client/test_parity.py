@@ -10,7 +10,7 @@ from capsule_cli import reference
 from cpsl.client import AsyncClient, Client, async_nouns, nouns
 from tests.support import twins
 
-NOUNS = ["Apps", "Channels", "Connections", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns"]
+NOUNS = ["Apps", "Channels", "Connections", "Deploys", "FileSystems", "Secrets", "Sessions", "Tokens", "Turns", "Users"]
 
 
 def public(kind: type) -> dict[str, object]:
@@ -79,7 +79,9 @@ CALLS = {
     "quickstart": "deploys.stream", "serve": "deploys.stream", "deploy": "deploys.stream", "chat": "stream",
     "logs": "apps.follow_logs", "open": "get_app", "wait": "apps.get", "app list": "apps.list", "app get": "apps.get",
     "app versions": "apps.versions", "app rollback": "apps.rollback", "app restart": "apps.restart",
-    "app delete": "apps.delete", "secret create": "secrets.create", "secret update": "secrets.create",
+    "app delete": "apps.delete", "app users list": "users.list", "app users disable": "users.disable",
+    "app users enable": "users.enable", "app users delete": "users.delete",
+    "secret create": "secrets.create", "secret update": "secrets.create",
     "secret list": "secrets.list", "secret delete": "secrets.delete", "session list": "sessions.list",
     "session show": "sessions.messages", "session delete": "sessions.delete", "session rename": "sessions.update",
     "fs create": "filesystems.create",

@@ -21,6 +21,7 @@ from tests.support.gateway import GatewayProcess
 PUBLIC = {"/api/v1/auth/local", "/api/v1/auth/device/code", "/api/v1/auth/device/token"}
 VISITORS = {"/api/v1/app/{app}/data/{name}"}
 BODIES: dict[str, dict[str, Any]] = {
+    "/api/v1/apps/{app}/users/{user}": {"json": {"disabled": False}},
     "/api/v1/app/{app}/chat": {"json": {"text": "hi"}},
     "/api/v1/app/{app}/stream": {"json": {"text": "hi"}, "params": {"text": "hi"}},
     "/api/v1/app/{app}/files": {"params": {"name": "x"}, "content": b"x"},
@@ -123,7 +124,9 @@ def _things(gateway: GatewayProcess) -> dict[str, str]:
         files = http.post("/fs", json={"name": "http-files"}).json()
         token = http.get("/me").json()["token"]["id"]
         app = http.get("/apps/echo").json()["id"]
+        user = http.get("/apps/echo/users").json()["users"][0]["id"]
     return {
+        "user": user,
         "integration": "aws",
         "app": app,
         "name": "http-files",

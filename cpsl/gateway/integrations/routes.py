@@ -11,10 +11,11 @@ from litestar.response import Redirect
 from cpsl.errors import CapsuleError, NotFound
 from cpsl.gateway import asking
 from cpsl.gateway.apps.service import VersionRef
-from cpsl.gateway.integrations.connecting.routes import base_of, on_error
+from cpsl.gateway.integrations.connecting.routes import on_error
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import cookies
 from cpsl.gateway.web.rendering import Form, page
+from cpsl.gateway.web.visits import base_of
 from cpsl.wire.frames import AppUser
 from cpsl.wire.integrations import Connection, ConnectionList
 

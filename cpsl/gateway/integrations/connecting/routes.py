@@ -22,6 +22,7 @@ from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import cookies
 from cpsl.gateway.users import store as users
 from cpsl.gateway.web.rendering import Form, page
+from cpsl.gateway.web.visits import base_of
 from cpsl.wire import integrations as wire
 from cpsl.wire.apps import IntegrationSpec
 from cpsl.wire.events import Prompt
@@ -33,12 +34,16 @@ _OURS = ("csrf_token", "decision")
 
 
 class Visit(NamedTuple):
-    """Who looks at which page to connect what. ``whose`` names the user where only the link of a prompt shows it."""
+    """Who looks at which page (``path``) to connect what, and where a provider's answer is taken (``return_to``).
+
+    ``whose`` names the user where only the link of a prompt shows it.
+    """
 
     version: VersionRef
     user: AppUser
     spec: IntegrationSpec
     path: str
+    return_to: str
     base: str
     csrf_token: str
     whose: str = ""
@@ -82,19 +87,24 @@ async def _visit(request: GatewayRequest, app: str, integration: str) -> Visit:
     spec = declared(version.spec, integration)
     base = base_of(request, app)
     csrf_token = request.gateway.users.signer.csrf_token(request.cookies[cookies.name(version.app_id)])
-    waiting = _waiting_for(request, user.id, integration)
-    return Visit(version, user, spec, f"{base}/connect/{spec.type}", base, csrf_token, prompt=waiting)
+    waiting = await _waiting_for(request, user.id, integration)
+    path = f"/connect/{spec.type}"
+    return_to = f"/a/{app}{path}/complete"  # which is its address on every host of the gateway
+    return Visit(version, user, spec, f"{base}{path}", return_to, base, csrf_token, prompt=waiting)
 
 
-def base_of(request: GatewayRequest, app: str) -> str:
-    """What links to an app's pages begin with: nothing on the app's own host name."""
-    return "" if request.scope["state"].get("app_host") == app else f"/a/{app}"
+async def _waiting_for(request: GatewayRequest, app_user_id: str, integration: str) -> Prompt | None:
+    """The prompt that waits for it, by the store: those who watch a turn hear of an answer a moment later."""
+    for live in request.gateway.runner.of_user(app_user_id):
+        for prompt in live.log.prompts.values():
+            if prompt.integration == integration and await _is_open(request, live.id, prompt.prompt_id):
+                return prompt
+    return None
 
 
-def _waiting_for(request: GatewayRequest, app_user_id: str, integration: str) -> Prompt | None:
-    lives = request.gateway.runner.of_user(app_user_id)
-    prompts = (prompt for live in lives for prompt in live.log.prompts.values())
-    return next((prompt for prompt in prompts if prompt.integration == integration), None)
+async def _is_open(request: GatewayRequest, turn_id: str, prompt_id: str) -> bool:
+    row = await request.gateway.db.read(lambda connection: chats.prompt(connection, turn_id, prompt_id))
+    return row is not None and row.outcome is None
 
 
 # --- with the link of a prompt ------------------------------------------------------------------------------------
@@ -125,7 +135,7 @@ async def answer_prompt(turn_id: str, prompt_id: str, data: Form, request: Gatew
     return _message("Not connected", f"{visit.version.app} was told that you do not want to. You can close this page.")
 
 
-@get("/connect/{turn_id:str}/{prompt_id:str}/complete", media_type=MediaType.HTML)
+@get("/oauth/complete/{turn_id:str}/{prompt_id:str}", media_type=MediaType.HTML)
 async def complete_prompt(turn_id: str, prompt_id: str, request: GatewayRequest) -> Response[Any]:
     """The end of the way back from a provider, for who came with a prompt's link."""
     return await _complete(request, await _open_visit(request, turn_id, prompt_id))
@@ -171,6 +181,7 @@ async def _visit_of_prompt(request: GatewayRequest, row: Row[Any]) -> Visit | Re
         user,
         declared(version.spec, prompt.integration),
         f"/connect/{row.turn_id}/{row.id}",
+        f"/oauth/complete/{row.turn_id}/{row.id}",
         "",
         request.gateway.browsers.csrf_token(value),
         whose=known.email or "a caller of the API",
@@ -245,7 +256,7 @@ async def _leave(request: GatewayRequest, visit: Visit) -> Response[str]:
             visit.spec.type,
             value,
             request.gateway.browsers.origin(request),
-            f"{visit.path}/complete",
+            visit.return_to,
             visit.turn_id,
             visit.prompt.prompt_id if visit.prompt and visit.turn_id else None,
         )
