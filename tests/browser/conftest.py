@@ -62,8 +62,8 @@ def house(tmp_path_factory: pytest.TempPathFactory, post: PostOffice, provider_p
         "CAPSULE_PROVIDERS_FILE": str(home / "providers.toml"),
         "CAPSULE_SMTP_HOST": "127.0.0.1",
         "CAPSULE_SMTP_PORT": str(post.port),
-        "CAPSULE_SMTP_TLS": "none",
         "CAPSULE_SMTP_FROM": "apps@example.com",
+        "CAPSULE_SMTP_TLS": "none",
     }
     with running_gateway(home, **settings) as process:
         deploy_parlour(process)

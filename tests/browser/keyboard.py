@@ -50,6 +50,12 @@ class Keyboard:
             self.page.keyboard.press(key)
         return self
 
+    def enter(self) -> Self:
+        """Press Enter where that leads to another page, and wait for it."""
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
+        return self
+
     def _look(self, focused: str) -> Self:
         if not self.page.evaluate(_VISIBLE):
             self.unseen.append(focused)

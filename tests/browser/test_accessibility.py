@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Gate
 from tests.browser.visitor import Visitor
+from tests.support.mail import PostOffice, link_in
 
 RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
@@ -59,6 +60,28 @@ def test_pages(visitor: Visitor) -> None:
     found = {}
     for path in PAGES:
         visitor.open("parlour", path)
+        found[path] = violations(visitor.page)
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+def test_pages_of_an_account(visitor: Visitor, post: PostOffice) -> None:
+    """Those that come up on the way to one, and where one sees what one has."""
+    found = {}
+    email, chat = "axe@example.com", visitor.open("parlour", "/sign-up")
+    visitor.page.get_by_label("E-mail").fill(email)
+    chat.give_password("correct horse battery", "Sign up")
+    expect(visitor.page.get_by_role("heading", name="Look at your mail")).to_be_visible()
+    found["signed up"] = violations(visitor.page)
+    chat.give_password("not the right one", "Sign in")
+    expect(visitor.page.get_by_role("alert")).to_be_visible()
+    found["refused"] = violations(visitor.page)
+    chat.give_password("correct horse battery", "Sign in")
+    chat.say("box").card().fill(user="me", password="secret").send()
+    chat.ended()
+    visitor.page.goto(link_in(post.wait_for(email)))
+    found["verify"] = violations(visitor.page)
+    for path in ("/account", "/connections", "/reset/none", ""):
+        chat.open(path)
         found[path] = violations(visitor.page)
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
 

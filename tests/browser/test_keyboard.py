@@ -13,6 +13,8 @@ from tests.browser.keyboard import Keyboard
 from tests.browser.visitor import Visitor
 from tests.support.gateway import GatewayProcess
 
+PASSWORD = "correct horse battery"
+
 
 def test_enter_sends_and_shift_enter_is_a_new_line(visitor: Visitor) -> None:
     chat = visitor.open("parlour")
@@ -44,9 +46,11 @@ def test_the_whole_tutorial(tutorial: GatewayProcess, come: Callable[..., Visito
     visitor = come()
     chat = visitor.open("integrations-demo")
     keys = Keyboard(visitor.page)
-    keys.go_to("^Sign in").press("Enter")
-    keys.go_to("^(Create an account|Sign up)").press("Enter")
-    keys.go_to("^E-?mail").type("keys@example.com").go_to("^Password").type("correct horse battery").press("Enter")
+    keys.go_to("^Sign in").enter()
+    keys.go_to("^Sign up").enter()
+    keys.go_to("^E-?mail").type("keys@example.com").go_to("^Password").type(PASSWORD).enter()
+    expect(visitor.page.get_by_role("heading", name="Look at your mail")).to_be_visible()
+    keys.go_to("^Password").type(PASSWORD).enter()
     expect(chat.composer).to_be_visible()
     say(keys, chat, "connect github")
     connect_github(visitor, keys, chat)

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser.visitor import Visitor
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import APPS, GatewayProcess
 from tests.support.mail import PostOffice, link_in
 
 PASSWORD = "correct horse battery"
@@ -21,6 +21,15 @@ _people = itertools.count(1)
 def email() -> str:
     """An address that nobody has used yet."""
     return f"person{next(_people)}@example.com"
+
+
+@pytest.fixture(scope="module")
+def person(house: GatewayProcess, browser: Browser) -> str:
+    """Somebody who has an account."""
+    first = Visitor(browser, house.url)
+    first.open("parlour").sign_up("somebody@example.com", PASSWORD)
+    first.close()
+    return "somebody@example.com"
 
 
 def test_signing_up_keeps_the_conversation(visitor: Visitor, email: str) -> None:
@@ -73,45 +82,47 @@ def test_sign_out_everywhere(come: Callable[..., Visitor], email: str) -> None:
 
 
 def test_a_forgotten_password(visitor: Visitor, post: PostOffice, email: str) -> None:
-    visitor.open("parlour").sign_up(email, PASSWORD)
+    chat = visitor.open("parlour").sign_up(email, PASSWORD)
     mails = len(post.to(email))
     visitor.context.clear_cookies()
-    visitor.open("parlour", "/forgot")
+    chat.open("/forgot")
     visitor.page.get_by_label("E-mail").fill(email)
     visitor.page.keyboard.press("Enter")
     visitor.page.goto(link_in(post.wait_for(email, mails + 1)))
-    visitor.page.get_by_label("password").first.fill("another horse entirely")
+    visitor.page.get_by_label("New password").fill("another horse entirely")
     visitor.page.keyboard.press("Enter")
     expect(visitor.page.get_by_role("heading", name="Your password is changed")).to_be_visible()
     visitor.context.clear_cookies()
-    visitor.open("parlour").sign_in(email, "another horse entirely")
+    chat.sign_in(email, "another horse entirely")
 
 
 def test_a_wrong_password_says_no_more_than_that(visitor: Visitor, email: str) -> None:
     """Neither does an address that nobody has: who has an account is nobody's business."""
-    visitor.open("parlour").sign_up(email, PASSWORD)
+    chat = visitor.open("parlour").sign_up(email, PASSWORD)
     visitor.context.clear_cookies()
     said = []
     for address in (email, "nobody-at-all@example.com"):
-        visitor.open("parlour", "/sign-in")
-        visitor.page.get_by_label("E-mail").fill(address)
-        visitor.page.get_by_label("Password", exact=True).fill("wrong wrong wrong")
-        visitor.page.keyboard.press("Enter")
-        alert = visitor.page.get_by_role("alert")
-        expect(alert).to_be_visible()
-        said.append(alert.inner_text())
+        chat.try_to_sign_in(address, "wrong wrong wrong")
+        expect(visitor.page.get_by_role("alert")).to_be_visible()
+        said.append(visitor.page.get_by_role("alert").inner_text())
     assert said[0] == said[1]
 
 
-def test_where_sign_in_leads_is_on_this_site(visitor: Visitor, email: str, house: GatewayProcess) -> None:
+@pytest.mark.parametrize(
+    "where", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]
+)
+def test_where_sign_in_leads_is_on_this_site(visitor: Visitor, person: str, house: GatewayProcess, where: str) -> None:
     """An open redirect would lend our name to others."""
-    visitor.open("parlour").sign_up(email, PASSWORD)
-    visitor.context.clear_cookies()
-    for where in ("https://evil.example/", "//evil.example/", "/\\evil.example"):
-        visitor.open("parlour", f"/sign-in?next={where}")
-        visitor.page.get_by_label("E-mail").fill(email)
-        visitor.page.get_by_label("Password", exact=True).fill(PASSWORD)
-        visitor.page.keyboard.press("Enter")
-        expect(visitor.page).not_to_have_url(re.compile("/sign-in"))
-        assert visitor.page.url.startswith(house.url)
-        visitor.context.clear_cookies()
+    chat = visitor.open("parlour")
+    chat.try_to_sign_in(person, PASSWORD, f"/sign-in?next={where}")
+    expect(chat.composer).to_be_visible()
+    assert visitor.page.url.startswith(house.url)
+
+
+def test_an_app_for_people_it_knows(visitor: Visitor, house: GatewayProcess, email: str) -> None:
+    """Who is not signed in is asked to, and then comes to where they wanted to go."""
+    house.deploy(APPS / "members.py")
+    chat = visitor.open("members")
+    expect(visitor.page).to_have_url(re.compile("/sign-in"))
+    chat.sign_up(email, PASSWORD)
+    assert chat.say("hello").answer() == f"Hello {email}"

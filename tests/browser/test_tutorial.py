@@ -62,6 +62,8 @@ def test_from_sign_up_to_the_last_phrase(
     assert chat.answer().startswith("Try: connect github")
     chat.sign_up(EMAIL, PASSWORD)
     visitor.page.goto(link_in(post.wait_for(EMAIL)))
+    visitor.page.get_by_role("button", name="confirm").click()
+    expect(visitor.page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
     chat.open()
     connect_github(chat)
     connect_aws(chat)

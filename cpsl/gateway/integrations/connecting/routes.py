@@ -87,16 +87,24 @@ async def _visit(request: GatewayRequest, app: str, integration: str) -> Visit:
     spec = declared(version.spec, integration)
     base = base_of(request, app)
     csrf_token = request.gateway.users.signer.csrf_token(request.cookies[cookies.name(version.app_id)])
-    waiting = _waiting_for(request, user.id, integration)
+    waiting = await _waiting_for(request, user.id, integration)
     path = f"/connect/{spec.type}"
     return_to = f"/a/{app}{path}/complete"  # which is its address on every host of the gateway
     return Visit(version, user, spec, f"{base}{path}", return_to, base, csrf_token, prompt=waiting)
 
 
-def _waiting_for(request: GatewayRequest, app_user_id: str, integration: str) -> Prompt | None:
-    lives = request.gateway.runner.of_user(app_user_id)
-    prompts = (prompt for live in lives for prompt in live.log.prompts.values())
-    return next((prompt for prompt in prompts if prompt.integration == integration), None)
+async def _waiting_for(request: GatewayRequest, app_user_id: str, integration: str) -> Prompt | None:
+    """The prompt that waits for it, by the store: those who watch a turn hear of an answer a moment later."""
+    for live in request.gateway.runner.of_user(app_user_id):
+        for prompt in live.log.prompts.values():
+            if prompt.integration == integration and await _is_open(request, live.id, prompt.prompt_id):
+                return prompt
+    return None
+
+
+async def _is_open(request: GatewayRequest, turn_id: str, prompt_id: str) -> bool:
+    row = await request.gateway.db.read(lambda connection: chats.prompt(connection, turn_id, prompt_id))
+    return row is not None and row.outcome is None
 
 
 # --- with the link of a prompt ------------------------------------------------------------------------------------
