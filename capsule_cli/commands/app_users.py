@@ -48,7 +48,7 @@ def list_(
 
 @cli.command(epilog=examples("capsule app users disable hello ada@example.com"))
 def disable(app: AppArg, user: UserArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
-    """Sign somebody out everywhere and keep them out; what they said and made stays."""
+    """Sign somebody out everywhere, and keep them out. What is theirs stays."""
     with connect(profile) as client:
         found = client.users.disable(app, user)
     Output(json=json).done(f"{_called(found)} is disabled, and signed out everywhere", found)
@@ -64,7 +64,7 @@ def enable(app: AppArg, user: UserArg, profile: ProfileOpt = None, json: JsonOpt
 
 @cli.command(epilog=examples("capsule app users delete hello ada@example.com --yes"))
 def delete(app: AppArg, user: UserArg, yes: YesOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
-    """Delete somebody with all that is theirs: conversations, files, documents, connections."""
+    """Delete somebody with all that is theirs. That is conversations, files, documents and connections."""
     with connect(profile) as client:
         found = client.users.get(app, user)
         ask.confirm(f"Delete {_called(found)} with all that is theirs in {app}? This cannot be undone.", yes=yes)

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.chat import Chat
+from tests.browser.chat import Chat, wait_until
+from tests.browser.conftest import Gate
+from tests.browser.keyboard import Keyboard
 from tests.browser.visitor import Visitor
+from tests.support.gateway import GatewayProcess
 
 _SAY = """text => fetch("/api/v1/app/parlour/chat", {method: "POST", body: JSON.stringify({text}), headers: {
   "Content-Type": "application/json", "X-CSRF-Token": document.body.dataset.csrf}})"""
@@ -131,6 +134,29 @@ def test_another_conversation_does_not_stop_the_answer_of_this(chat: Chat) -> No
     expect(chat.turns.last).to_contain_text("apples")
     chat.open(f"/c/{where}")
     assert chat.answer() == " ".join(map(str, range(1, 151)))
+
+
+def test_deleting_one_ends_the_answer_that_comes_in_it(chat: Chat, gate: Gate, house: GatewayProcess) -> None:
+    chat.open().say(f"hold {gate.name}")
+    expect(chat.turns.last).to_contain_text("Second")
+    turn = chat.turns.last.get_attribute("data-turn")
+    menu(chat, "hold", "Delete")
+    expect(chat.turns).to_have_count(0)
+    chat.page.reload()  # who leaves the page does not want to undo it
+    wait_until(lambda: chat.page.request.get(f"/api/v1/turns/{turn}").status == 404, chat.page)
+
+
+def test_the_menu_by_keyboard(chat: Chat) -> None:
+    keys = Keyboard(chat.page)
+    keys.go_to("Actions for pears", back=True).press("Enter")
+    expect(chat.page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    keys.press("ArrowDown")
+    expect(chat.page.get_by_role("menuitem", name="Pin")).to_be_focused()
+    keys.press("Enter")
+    expect(listed(chat).first).to_contain_text("pears")
+    keys.go_to("Actions for pears", back=True).press("Enter", "Escape")
+    expect(chat.page.get_by_role("menu")).to_be_hidden()
+    expect(chat.page.get_by_role("button", name="Actions for pears")).to_be_focused()
 
 
 def test_nobody_else_sees_them(chat: Chat, come: Callable[..., Visitor]) -> None:
