@@ -154,6 +154,12 @@ def test_signing_in_gives_a_new_cookie_and_keeps_the_conversation(browser: Brows
     assert "canary" not in gateway.log()
 
 
+def test_the_sign_in_page_has_a_button_for_each(browser: Browser) -> None:
+    page = browser.get("/a/echo/sign-in?next=/a/echo/connections").text
+    assert page.index("Continue with Example Corp") < page.index("Continue with Told")
+    assert f'href="{CORP}?next=/a/echo/connections"' in page.replace("%2F", "/")
+
+
 def test_the_same_person_on_a_second_browser(gateway: GatewayProcess) -> None:
     first, second = Browser(gateway, "echo"), Browser(gateway, "echo")
     for each in (first, second):
