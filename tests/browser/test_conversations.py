@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.chat import Chat, wait_until
 from tests.browser.conftest import Gate
@@ -72,6 +72,21 @@ def test_rename(chat: Chat) -> None:
     expect(listed(chat).filter(has_text="Fruit of autumn")).to_be_visible()
     chat.page.reload()
     expect(listed(chat).filter(has_text="Fruit of autumn")).to_be_visible()
+
+
+def test_a_list_that_comes_late_changes_nothing_back(chat: Chat) -> None:
+    """The answer to an older question may arrive after that to a newer one."""
+    held: list[Route] = []
+    chat.page.route("**/sessions?*", lambda route: held.append(route), times=1)
+    chat.page.get_by_role("searchbox").press_sequentially(" ")  # asks for the list
+    wait_until(lambda: bool(held), chat.page)
+    old = held[0].fetch()
+    menu(chat, "pears", "Pin")
+    expect(listed(chat).first).to_contain_text("pears")
+    with chat.page.expect_response("**/sessions?*"):
+        held[0].fulfill(response=old)
+    chat.page.wait_for_timeout(100)
+    expect(listed(chat).first).to_contain_text("pears")
 
 
 def test_a_title_that_is_being_written_survives_what_happens_elsewhere(chat: Chat, visitor: Visitor) -> None:

@@ -17,6 +17,7 @@ const search = /** @type {HTMLInputElement} */ (byId("search"))
 /** @type {Map<string, number>} */
 const updated = new Map()
 let visits = 0
+let loads = 0
 
 /** @typedef {{id: string, title: string, pinned?: boolean, updated_at?: number}} Session */
 
@@ -124,7 +125,9 @@ function setHeading(title) {
 
 /** Fetch the list anew: all, or what fits the search. */
 export async function load() {
+  const number = ++loads
   const found = await fetchList(search.value.trim())
+  if (number !== loads) return // a newer one was asked for: what this one says may be of before
   if (!found || list.querySelector("form")) return // a title is being written: the list is fetched when it is done
   list.replaceChildren(...found.sessions.filter(({ id }) => !isDeleted(id)).map(rowOf))
   setNext(found.next)
