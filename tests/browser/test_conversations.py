@@ -67,6 +67,7 @@ def test_a_conversation_keeps_its_address(chat: Chat) -> None:
 
 def test_rename(chat: Chat) -> None:
     menu(chat, "pears", "Rename")
+    expect(chat.page.get_by_role("textbox", name="New title")).to_be_focused()
     chat.page.keyboard.press("ControlOrMeta+a")
     chat.page.keyboard.type("Fruit of autumn\n")
     expect(listed(chat).filter(has_text="Fruit of autumn")).to_be_visible()
@@ -91,6 +92,7 @@ def test_a_list_that_comes_late_changes_nothing_back(chat: Chat) -> None:
 
 def test_a_title_that_is_being_written_survives_what_happens_elsewhere(chat: Chat, visitor: Visitor) -> None:
     menu(chat, "pears", "Rename")
+    expect(chat.page.get_by_role("textbox", name="New title")).to_be_focused()
     chat.page.keyboard.press("ControlOrMeta+a")
     chat.page.keyboard.type("Fruit")
     visitor.open_tab("parlour").say("cherries").ended()
