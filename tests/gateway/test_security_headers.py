@@ -85,7 +85,7 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shown(echo: GatewayProcess) -> GatewayProcess:
     """The shared gateway with an app, and a file that a browser would like to show."""
     with echo.client() as client:
