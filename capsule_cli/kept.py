@@ -35,5 +35,6 @@ FILES = (
     Kept(DATA, "fs/", "Filesystems, a folder each."),
     Kept(DATA, "files/", "Files that users sent to apps."),
     Kept(DATA, "uploads/", "Files that are half here."),
+    Kept(DATA, "reserve", "Space for the store when the disk is full otherwise."),
     Kept(DATA, "tmp/", "Emptied at each start."),
 )

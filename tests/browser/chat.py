@@ -87,8 +87,9 @@ class Chat:
 
     def say(self, text: str) -> Self:
         """Write a message and send it. Returns when it stands in the conversation."""
-        before = self.turns.count()
         self.composer.fill(text)
+        self.page.wait_for_load_state()  # a form may have led here: the page's scripts run once it has loaded
+        before = self.turns.count()
         if self.page.evaluate("matchMedia('(pointer: coarse)').matches"):
             self.page.get_by_role("button", name="Send").tap()  # on a phone, Enter begins a new line
         else:

@@ -58,6 +58,11 @@ ARGUMENTS: dict[str, list[str]] = {
     "session list": ["x"],
     "session show": ["x", "ses_1"],
     "session delete": ["x", "ses_1", "--yes"],
+    "session rename": ["x", "ses_1", "A title"],
+    "app users list": ["x"],
+    "app users disable": ["x", "usr_1"],
+    "app users enable": ["x", "usr_1"],
+    "app users delete": ["x", "usr_1", "--yes"],
 }
 # They ask nothing of the gateway of a profile, or find a way around one that is away.
 ELSEWHERE = {

@@ -182,6 +182,7 @@ def test_vercel_7_a_dotenv_file_is_read_and_never_written(live: Live, tmp_path: 
 
 QUESTIONS = {
     "app delete": ["talker"],
+    "app users delete": ["talker", "owner@localhost"],
     "channel delete": ["x"],
     "deploy": ["{entry}"],
     "fs delete": ["x"],
@@ -199,6 +200,7 @@ def test_vercel_9_an_agent_on_a_terminal_is_asked_nothing(
     live: Live, terminal_of: Open, tmp_path: Path, words: str
 ) -> None:
     ask(live, "deploy", write_app(tmp_path / "first", "asked"), "--yes")
+    ask(live, "chat", "talker", "hi")  # which makes its owner somebody who can be deleted
     entry = write_app(tmp_path / "second", "asked")
     arguments = [each.format(entry=entry) for each in QUESTIONS[words]]
     shown = terminal_of(*words.split(), *arguments, env={"CLAUDECODE": "1"}, columns=200)

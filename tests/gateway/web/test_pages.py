@@ -166,7 +166,9 @@ def test_a_form_is_filled_in_from_the_page(asker: GatewayProcess) -> None:
 
 def test_conversations_are_renamed_pinned_found_and_exported(echo: GatewayProcess) -> None:
     with Browser(echo, "echo") as browser:
-        first, second, third = (browser.say(text)["session_id"] for text in ("Äpfel kaufen", "100% sure_", "pears"))
+        said = [browser.say(text) for text in ("Äpfel kaufen", "100% sure_", "pears")]
+        assert all(browser.answered(each["request_id"]) for each in said)
+        first, second, third = (each["session_id"] for each in said)
         changed = browser.api("PATCH", f"/sessions/{first}", json={"title": "  Fruit \n list ", "pinned": True})
         assert changed.json()["title"] == "Fruit list"
         listed = browser.api("GET", "/sessions").json()["sessions"]
