@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 from capsule_cli import daemon, output
 from cpsl.errors import CapsuleError, ConfigError, NotLoggedIn
@@ -243,7 +245,7 @@ def _clock(url: str) -> Check:
 
 def _hosting(folder: str) -> Iterator[Check]:
     yield _guarded("packages", _packages)
-    yield _sqlite()
+    yield _guarded("sqlite", lambda: _sqlite(folder))
     yield _uv()
     yield _guarded("port", _port)
     free = shutil.disk_usage(folder).free
@@ -254,13 +256,25 @@ def _hosting(folder: str) -> Iterator[Check]:
         yield Check("data", FAIL, f"{folder} is not writable", f"Run: chmod u+rwx {folder}")
 
 
-def _sqlite() -> Check:
+def _sqlite(folder: str) -> Check:
+    """Whether SQLite is new enough, and the store in ``folder``, if it is there, has its write-ahead log."""
     import sqlite3
 
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         oldest = ".".join(map(str, _OLDEST_SQLITE))
         return Check("sqlite", FAIL, f"SQLite {sqlite3.sqlite_version} is too old", f"Use a Python with {oldest}.")
-    return Check("sqlite", OK, f"SQLite {sqlite3.sqlite_version}")
+    path = os.path.join(folder, "capsule.db")
+    if not os.path.exists(path):
+        return Check("sqlite", OK, f"SQLite {sqlite3.sqlite_version}")
+    try:
+        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as store:
+            [journal] = store.execute("PRAGMA journal_mode").fetchone()
+    except sqlite3.Error as error:
+        return Check("sqlite", FAIL, f"{path} cannot be read: {error}", "See: capsule gateway logs")
+    if journal != "wal":
+        fix = "Keep the data directory on a disk of this machine, not on a network's, and restart the gateway."
+        return Check("sqlite", WARN, f"the store has no write-ahead log (journal: {journal})", fix)
+    return Check("sqlite", OK, f"SQLite {sqlite3.sqlite_version}, with its write-ahead log (WAL)")
 
 
 def _uv() -> Check:

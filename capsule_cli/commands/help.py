@@ -57,6 +57,7 @@ def _output() -> list[str]:
         ),
         "",
         "With --json an error is one object on stderr: code, message, hint, request_id. Exit codes never change.",
+        "This is version 1 of the JSON: later ones may add fields, but none goes, or comes to mean something else.",
     ]
 
 

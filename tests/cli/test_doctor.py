@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import sqlite3
+import subprocess
 import textwrap
 from pathlib import Path
 
@@ -19,6 +22,60 @@ def test_all_is_well(live: Live) -> None:
     assert {states[name] for name in ("config", "login", "gateway", "versions", "clock", "packages")} == {"ok"}
     assert all(check["fix"] for check in found if check["state"] != "ok")
     assert "ok    gateway" in live.run("doctor").stdout
+
+
+def told(done: subprocess.CompletedProcess[str], name: str) -> tuple[str, str]:
+    """The state and the detail of one check in a report that is JSON."""
+    return next((each["state"], each["detail"]) for each in json.loads(done.stdout) if each["name"] == name)
+
+
+def test_what_hosting_needs_is_there(live: Live) -> None:
+    done = live.run("doctor", "--json", alone=True)
+    assert told(done, "sqlite") == ("ok", f"SQLite {sqlite3.sqlite_version}, with its write-ahead log (WAL)")
+    assert told(done, "uv")[0] == "ok"
+    assert told(done, "port")[0] == "ok"
+    assert told(done, "state")[0] == "ok"
+
+
+@pytest.fixture
+def hosting(home: dict[str, str]) -> Path:
+    """A data directory that a gateway has left behind."""
+    folder = Path(home["CAPSULE_DATA_DIR"])
+    folder.mkdir(parents=True)
+    (folder / "gateway.lock").touch()
+    return folder
+
+
+@pytest.mark.parametrize(("content", "state"), [(b"", "warn"), (b"no database at all" * 100, "fail")])
+def test_a_store_that_is_none(capsule: Run, hosting: Path, content: bytes, state: str) -> None:
+    (hosting / "capsule.db").write_bytes(content)
+    assert told(capsule("doctor", "--json"), "sqlite")[0] == state
+
+
+@pytest.mark.usefixtures("hosting")
+def test_a_port_that_is_taken(capsule: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = capsule("doctor", "--json", env={"CAPSULE_GATEWAY_PORT": str(port)})
+    assert told(done, "port") == ("warn", f"port {port} is in use by another program")
+
+
+def test_a_state_folder_that_others_may_write(capsule: Run, home: dict[str, str]) -> None:
+    folder = Path(home["CAPSULE_STATE_DIR"])
+    folder.mkdir()
+    folder.chmod(0o777)
+    assert told(capsule("doctor", "--json"), "state") == ("fail", f"{folder} can be written by others")
+
+
+@pytest.mark.parametrize(("there", "detail"), [(False, "no capsule on the PATH"), (True, "comes first")])
+def test_the_command_that_the_shell_finds(capsule: Run, tmp_path: Path, there: bool, detail: str) -> None:
+    other = tmp_path / "capsule"
+    if there:
+        other.write_text("#!/bin/sh")
+        other.chmod(0o755)
+    done = capsule("doctor", "--json", env={"PATH": str(tmp_path)}, alone=True)
+    assert told(done, "path")[0] == "warn"
+    assert detail in told(done, "path")[1]
 
 
 def test_nobody_is_logged_in(capsule: Run) -> None:
