@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.chat import drop, paste, wait_until
 from tests.browser.conftest import Gate
@@ -69,6 +69,18 @@ def test_each_conversation_has_its_draft(visitor: Visitor) -> None:
     expect(chat.composer).to_have_value("for the first")
     visitor.page.go_forward()
     expect(chat.composer).to_have_value("for a new one")
+
+
+def test_what_is_typed_before_the_scripts_are_here_stays(visitor: Visitor) -> None:
+    chat = visitor.open("parlour")
+    chat.composer.fill("begun earlier")
+    held: list[Route] = []
+    visitor.page.route("**/composer.js", lambda route: held.append(route))
+    visitor.page.reload(wait_until="commit")
+    chat.composer.fill("typed at once")
+    wait_until(lambda: bool(held), visitor.page)
+    held[0].continue_()
+    expect(chat.composer).to_have_value("begun earlier\n\ntyped at once")
 
 
 def test_the_title_is_that_of_the_conversation(visitor: Visitor) -> None:

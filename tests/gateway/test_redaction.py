@@ -94,15 +94,15 @@ def test_values_that_come_later_are_masked_too() -> None:
     ids=["long", "lines", "nested prefixes", "many", "deep", "surrogate"],
 )
 def test_its_size_and_time_are_bounded(values: list[str]) -> None:
-    began = time.monotonic()
+    began = time.process_time()  # of this process: how busy the machine is does not count
     redactor = Redactor(values)
     masked = redactor.clean(f"so {values[-1]} it is")
     assert values[-1] not in masked
-    assert time.monotonic() - began < 2
-    began = time.monotonic()
+    assert time.process_time() - began < 2
+    began = time.process_time()
     for _ in range(1000):
         redactor.clean("2026-01-31 INFO app.module: answered request 1234 of a user in 12 ms, all is well")
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_versions_know_their_own_values_and_are_forgotten() -> None:

@@ -53,7 +53,7 @@ def parts(events: list[Event]) -> dict[str, str]:
     return {part.id: part.html() for part in folded(events).fresh()}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(logs, st.data())
 def test_a_page_that_comes_back_at_any_point_shows_what_the_transcript_shows(
     events: list[Event], data: st.DataObject
@@ -70,7 +70,7 @@ def test_a_page_that_comes_back_at_any_point_shows_what_the_transcript_shows(
     assert list(page) == list(parts(events))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(logs)
 def test_one_that_watches_all_along_gets_each_finished_part_once(events: list[Event]) -> None:
     fold, page, sent = Fold(TURN, "/a/app"), {}, []
@@ -129,7 +129,7 @@ def test_a_card_that_nobody_has_to_answer_leads_to_the_apps_own_page() -> None:
     assert "evil" not in card
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(["image", "integration_prompt", "checkout", "task", "<b>", "x" * 1000]),
     st.dictionaries(

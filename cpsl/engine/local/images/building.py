@@ -180,10 +180,11 @@ async def _start(told: int) -> asyncio.subprocess.Process:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """When it has ended, so has all that the steps started: nothing writes to the folder any more."""
+    assert process.stdout is not None
     for how in (signal.SIGTERM, signal.SIGKILL):
-        if process.returncode is None:
+        if process.returncode is None or not process.stdout.at_eof():  # what it started may outlive it for a moment
             with suppress(ProcessLookupError):
-                process.send_signal(how)
+                os.killpg(process.pid, how)
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.communicate(), _STOP_SECONDS)
 

@@ -96,7 +96,7 @@ async def _visit(request: GatewayRequest, app: str, integration: str) -> Visit:
 async def _waiting_for(request: GatewayRequest, app_user_id: str, integration: str) -> Prompt | None:
     """The prompt that waits for it, by the store: those who watch a turn hear of an answer a moment later."""
     for live in request.gateway.runner.of_user(app_user_id):
-        for prompt in live.log.prompts.values():
+        for prompt in list(live.log.prompts.values()):  # one may be answered meanwhile
             if prompt.integration == integration and await _is_open(request, live.id, prompt.prompt_id):
                 return prompt
     return None

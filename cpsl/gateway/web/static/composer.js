@@ -14,7 +14,7 @@ let isBusy = false
 /** Make the composer work. */
 export function startComposer() {
   keepDrafts(field)
-  restore()
+  showDraft(field.value)
   onAttached(update)
   field.addEventListener("input", update)
   field.addEventListener("keydown", onKey)
@@ -41,9 +41,14 @@ export function changeSession(change, moves = false) {
   else restore()
 }
 
-/** Show the draft of the open conversation. */
-function restore() {
-  field.value = draft()
+const restore = () => showDraft("")
+
+/**
+ * Show the draft of the open conversation.
+ * @param {string} typed before the scripts were here: it stays, and comes after what was begun earlier
+ */
+function showDraft(typed) {
+  field.value = [...new Set([draft(), typed])].filter(Boolean).join("\n\n")
   update()
 }
 
