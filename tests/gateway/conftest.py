@@ -8,6 +8,7 @@ import pytest
 from tests.support import postgres as servers
 from tests.support.bench import deploy_workbench
 from tests.support.gateway import APPS, GatewayProcess
+from tests.support.oauth import Browser
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +44,12 @@ def bench(gateway: GatewayProcess) -> GatewayProcess:
     """The shared gateway with the app ``workbench`` deployed, which runs what it is sent."""
     deploy_workbench(gateway)
     return gateway
+
+
+@pytest.fixture(autouse=True)
+def closed_browsers() -> Iterator[None]:
+    """Whoever came leaves in the end."""
+    yield
+    for browser in Browser.opened:
+        browser.http.close()
+    Browser.opened.clear()

@@ -63,26 +63,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, provider: Provider, told: 
         yield process
 
 
-@pytest.fixture(autouse=True)
-def closed_browsers() -> Iterator[None]:
-    """Whoever came leaves in the end."""
-    yield
-    for browser in Browser.opened:
-        browser.http.close()
-    Browser.opened.clear()
-
-
 @pytest.fixture
 def browser(gateway: GatewayProcess) -> Browser:
     """Somebody who was never here before."""
     return Browser(gateway)
-
-
-def come_back(browser: Browser, url: str, **answer: str) -> httpx.Response:
-    """Return from the provider at ``url`` with what it may have answered."""
-    asked = query(url)
-    answer = {"code": "code-1", "state": asked["state"], **answer}
-    return browser.get(f"{asked['redirect_uri']}?{urlencode(answer)}")
 
 
 def is_not_connected(browser: Browser, page: httpx.Response, status: int = 400) -> None:
@@ -147,7 +131,7 @@ def test_somebody_at_a_terminal_grants_less(gateway: GatewayProcess, bad: Bad) -
     anywhere = Browser(gateway, is_known=False)
     bad.gives(**{**TOKEN, "scope": "a"})
     with asked(gateway, "connector", "connect linear", gateway.member("less@example.com", "default")) as talk:
-        page = come_back(anywhere, anywhere.leave(anywhere.get(talk.prompt["link"])))
+        page = anywhere.come_back(anywhere.leave(anywhere.get(talk.prompt["link"])))
         assert "Linear is connected" in page.text
         assert "not granted: openid" in page.text
         assert talk.rest() == "bearer token with a, expires: False, new"
@@ -193,7 +177,7 @@ def test_a_restart_while_somebody_is_at_the_provider(browser: Browser, gateway: 
 
 def connected_to_bad(browser: Browser, bad: Bad, **token: Any) -> None:
     bad.gives(**{**TOKEN, **token})
-    done = come_back(browser, browser.leave(browser.get(LINEAR)))
+    done = browser.come_back(browser.leave(browser.get(LINEAR)))
     assert "Linear is connected" in done.text, done.text
     bad.asked.clear()
 
@@ -238,7 +222,7 @@ def test_what_cannot_be_renewed_is_asked_for_again(browser: Browser, bad: Bad, r
     assert "does not renew" in browser.get("/a/connector/connections").text
     assert browser.say("have linear")["text"] == "nothing"
     bad.gives(**{**TOKEN, "access_token": "anew"})
-    come_back(browser, browser.leave(browser.get(LINEAR)))
+    browser.come_back(browser.leave(browser.get(LINEAR)))
     assert browser.end_of(waiting["request_id"]).endswith("new")
     assert not browser.connections()[0].get("needs_reconnect")
 
@@ -291,7 +275,7 @@ def test_scopes_come_in_many_forms(browser: Browser, bad: Bad, scope: Any) -> No
 
 @pytest.mark.parametrize("state", ["", "x", "é" * 50, "a" * 43, "' OR 1=1 --"])
 def test_a_missing_or_wrong_state(browser: Browser, state: str) -> None:
-    is_not_connected(browser, come_back(browser, browser.leave(browser.get(GITHUB)), state=state))
+    is_not_connected(browser, browser.come_back(browser.leave(browser.get(GITHUB)), state=state))
 
 
 def test_a_state_is_good_once(browser: Browser, provider: Provider) -> None:
@@ -335,12 +319,12 @@ def test_the_state_of_a_terminals_prompt_is_of_one_browser(gateway: GatewayProce
 def test_providers_are_not_mixed_up(browser: Browser, bad: Bad) -> None:
     of_github, of_linear = (browser.leave(browser.get(path)) for path in (GITHUB, LINEAR))
     state = query(of_github)["state"]
-    is_not_connected(browser, come_back(browser, of_linear, state=state))
+    is_not_connected(browser, browser.come_back(of_linear, state=state))
     is_not_connected(browser, browser.get(f"{LINEAR}/complete?{urlencode({'code': 'c', 'state': state})}"))
-    is_not_connected(browser, come_back(browser, of_linear, iss="https://evil.example"))
+    is_not_connected(browser, browser.come_back(of_linear, iss="https://evil.example"))
     assert bad.asked == []
     again = browser.leave(browser.get(LINEAR))
-    assert "Linear is connected" in come_back(browser, again, iss=f"{bad.url}/issuer").text
+    assert "Linear is connected" in browser.come_back(again, iss=f"{bad.url}/issuer").text
 
 
 @pytest.mark.parametrize("iss", ["https://evil.example", "http://[::1", "x", "http://localhost.evil.example/"])
@@ -383,7 +367,7 @@ def test_saying_no_at_the_provider_leaves_the_prompt_open(browser: Browser) -> N
 
 @pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable", "<script>alert(1)</script>", "é"])
 def test_other_errors_of_a_provider(browser: Browser, error: str) -> None:
-    page = come_back(browser, browser.leave(browser.get(LINEAR)), error=error)
+    page = browser.come_back(browser.leave(browser.get(LINEAR)), error=error)
     is_not_connected(browser, page)
     assert "<script>alert" not in page.text
 
@@ -409,14 +393,14 @@ def test_other_errors_of_a_provider(browser: Browser, error: str) -> None:
 )
 def test_answers_that_are_no_token(browser: Browser, bad: Bad, status: int, kind: str, content: str) -> None:
     bad.says(content, status, kind)
-    page = come_back(browser, browser.leave(browser.get(LINEAR)))
+    page = browser.come_back(browser.leave(browser.get(LINEAR)))
     is_not_connected(browser, page, 502)
     assert f'href="{LINEAR}"' in page.text
 
 
 def test_a_code_that_is_refused(browser: Browser, bad: Bad) -> None:
     bad.gives(error="invalid_grant")
-    is_not_connected(browser, come_back(browser, browser.leave(browser.get(LINEAR))))
+    is_not_connected(browser, browser.come_back(browser.leave(browser.get(LINEAR))))
 
 
 def test_a_provider_that_is_down(browser: Browser, gateway: GatewayProcess, tmp_path: Any) -> None:
@@ -433,12 +417,12 @@ def test_a_provider_that_is_down(browser: Browser, gateway: GatewayProcess, tmp_
         visitor = Browser(gateway, "acmed")
         url = visitor.leave(visitor.get("/a/acmed/connect/acme"))
         server.gives(**TOKEN)
-        assert "acme is connected" in come_back(visitor, url).text
+        assert "acme is connected" in visitor.come_back(url).text
         assert "client_secret" not in server.asked[0]
         assert visitor.say("hi")["text"] == TOKEN["access_token"][-3:]
         visitor.http.delete("/api/v1/app/acmed/connections/acme")
         url = visitor.leave(visitor.get("/a/acmed/connect/acme"))
-    is_not_connected(visitor, come_back(visitor, url), 502)
+    is_not_connected(visitor, visitor.come_back(url), 502)
 
 
 def test_a_provider_that_is_slow(bad: Bad) -> None:

@@ -72,15 +72,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, provider: Provider, server
         yield process
 
 
-@pytest.fixture(autouse=True)
-def closed_browsers() -> Iterator[None]:
-    """Whoever came leaves in the end."""
-    yield
-    for browser in Browser.opened:
-        browser.http.close()
-    Browser.opened.clear()
-
-
 @pytest.fixture
 def browser(gateway: GatewayProcess) -> Browser:
     """Somebody who was never here before."""
@@ -92,13 +83,6 @@ def leave(browser: Browser, path: str = CORP) -> str:
     leaving = browser.http.get(path, follow_redirects=False)
     assert leaving.status_code == 303, leaving.text
     return leaving.headers["location"]
-
-
-def come_back(browser: Browser, url: str, **answer: str) -> httpx.Response:
-    """Return from the provider at ``url`` with what it may have answered."""
-    asked = query(url)
-    answer = {"code": "code-1", "state": asked["state"], **answer}
-    return browser.http.get(f"{asked['redirect_uri']}?{urlencode(answer)}")
 
 
 def cookie_of(browser: Browser) -> str:
@@ -117,7 +101,7 @@ def told_sign_in(browser: Browser, told: Told, **claims: Any) -> httpx.Response:
     """All of it at the provider that is told what to say."""
     url = leave(browser, TOLD)
     told.proves(query(url)["nonce"], **claims)
-    return come_back(browser, url)
+    return browser.come_back(url)
 
 
 def me(browser: Browser) -> dict[str, Any]:
@@ -299,20 +283,20 @@ def test_somebody_says_no(browser: Browser) -> None:
 
 
 def test_another_error_of_the_provider_is_not_shown(browser: Browser) -> None:
-    page = come_back(browser, leave(browser), error="canary", code="")
+    page = browser.come_back(leave(browser), error="canary", code="")
     is_not_signed_in(browser, page)
 
 
 def test_another_provider_answers(browser: Browser, told: Told) -> None:
     """A mix-up (RFC 9207)."""
-    page = come_back(browser, leave(browser, TOLD), iss="https://evil.example")
+    page = browser.come_back(leave(browser, TOLD), iss="https://evil.example")
     assert "Another provider answered" in page.text
     is_not_signed_in(browser, page)
 
 
 @pytest.mark.parametrize("state", ["", "wrong", "x" * 4000])
 def test_a_state_that_nobody_made(browser: Browser, state: str) -> None:
-    is_not_signed_in(browser, come_back(browser, leave(browser), state=state))
+    is_not_signed_in(browser, browser.come_back(leave(browser), state=state))
 
 
 def test_a_state_is_good_once(browser: Browser) -> None:

@@ -45,15 +45,6 @@ def owner(gateway: GatewayProcess) -> Iterator[cpsl.Client]:
         yield client
 
 
-@pytest.fixture(autouse=True)
-def closed_browsers() -> Iterator[None]:
-    """Whoever came leaves in the end."""
-    yield
-    for browser in Browser.opened:
-        browser.http.close()
-    Browser.opened.clear()
-
-
 def rows(gateway: GatewayProcess, user_id: str) -> dict[str, int]:
     """How many rows name a user, in every table that could."""
     found = {}

@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import unescape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import httpx
 
@@ -19,6 +17,7 @@ from cpsl.gateway.users.cookies import Signer
 from cpsl.gateway.vault import Key
 from tests.support.gateway import GatewayProcess
 from tests.support.processes import eventually
+from tests.support.servers import Quiet, Server, running
 
 Page = httpx.Response
 
@@ -85,6 +84,12 @@ class Browser:
         assert answer.status_code in (302, 303), answer.text
         return answer.headers["location"]
 
+    def come_back(self, url: str, **answer: str) -> Page:
+        """Return from the provider at ``url`` with what it may have answered."""
+        asked = query(url)
+        answer = {"code": "code-1", "state": asked["state"], **answer}
+        return self.get(f"{asked['redirect_uri']}?{urlencode(answer)}")
+
     def refuse(self, url: str) -> str:
         """The same, saying no."""
         answer = httpx.post(url, data={"action": "deny"}, trust_env=False)
@@ -105,20 +110,14 @@ def query(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
 
 
-class Bad(ThreadingHTTPServer):
+class Bad(Server):
     """A provider whose token endpoint answers as ``answer`` says; ``asked`` is what it was asked."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
+        super().__init__(_Endpoint)
         self.asked: list[dict[str, str]] = []
         self.revoked: list[dict[str, str]] = []
         self.answer: Callable[[dict[str, str]], tuple[int, str, Any]] = lambda _: (200, "application/json", {})
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
     def gives(self, **token: Any) -> None:
         """Answer with this token from now on, or with this ``error``."""
@@ -130,7 +129,7 @@ class Bad(ThreadingHTTPServer):
         self.answer = lambda _: (status, kind, text)
 
 
-class _Endpoint(BaseHTTPRequestHandler):
+class _Endpoint(Quiet):
     server: Bad
 
     def do_POST(self) -> None:
@@ -142,24 +141,11 @@ class _Endpoint(BaseHTTPRequestHandler):
             self.server.asked.append(form)
         status, kind, content = self.server.answer(form)
         data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.respond(status, kind, data)
 
 
 @contextmanager
 def bad_provider() -> Iterator[Bad]:
     """A provider to be told what to do."""
-    with Bad() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with Bad() as server, running(server):
+        yield server

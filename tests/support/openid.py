@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
+from tests.support.servers import Quiet, Server, running
+
 CLIENT_ID = "capsule-1"
 
 
-class Told(ThreadingHTTPServer):
+class Told(Server):
     """Says who signed in by ``claims``, signed with ``key``; other paths answer as ``says`` tells them to."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
+        super().__init__(_Endpoint)
         self.own_key = RSAKey.generate_key(2048, {"kid": "key-1"})
         self.reset()
 
@@ -32,10 +30,6 @@ class Told(ThreadingHTTPServer):
         self.algorithm = "RS256"
         self.claims: dict[str, Any] = {}
         self.answers: dict[str, tuple[int, str]] = {}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
     def proves(self, nonce: str, /, **claims: Any) -> None:
         """Vouch for somebody with these claims, besides those that are usual; None leaves one out."""
@@ -71,7 +65,7 @@ class Told(ThreadingHTTPServer):
         return usual | other
 
 
-class _Endpoint(BaseHTTPRequestHandler):
+class _Endpoint(Quiet):
     server: Told
 
     def do_GET(self) -> None:
@@ -84,24 +78,11 @@ class _Endpoint(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         status, text = self.server.answer(self.path)
         data = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json" if text.startswith("{") else "text/html")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.respond(status, "application/json" if text.startswith("{") else "text/html", data)
 
 
 @contextmanager
 def told_provider() -> Iterator[Told]:
     """A provider to be told what to do."""
-    with Told() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with Told() as server, running(server):
+        yield server

@@ -40,7 +40,21 @@ class Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
 
-class Apps(BaseHTTPRequestHandler):
+class Quiet(BaseHTTPRequestHandler):
+    """Answers with a body, and writes nothing about it."""
+
+    def respond(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Apps(Quiet):
     """A gateway without apps, that keeps connections."""
 
     protocol_version = "HTTP/1.1"
@@ -52,14 +66,7 @@ class Apps(BaseHTTPRequestHandler):
         self.answer(200, b'{"apps":[]}')
 
     def answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.respond(status, "application/json", body)
 
 
 class Forwarding(Apps):
@@ -83,13 +90,20 @@ def serving(handler: type[BaseHTTPRequestHandler] = Apps, tls: ssl.SSLContext | 
     with Server(handler) as server:
         if tls is not None:
             server.scheme, server.socket = "https", tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
+        with running(server):
             yield server
-        finally:
-            server.shutdown()
-            thread.join()
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Let a server answer, in a thread of its own, until the end."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
 
 
 def certificate(folder: Path) -> Path:

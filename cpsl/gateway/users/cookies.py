@@ -21,9 +21,13 @@ def name(app_id: str) -> str:
     return f"capsule_{app_id}"
 
 
-def cookie(app_id: str, value: str, *, max_age: int, secure: bool) -> Cookie:
-    """The cookie to set, for all paths. ``max_age`` in seconds; 0 removes it. ``secure``: sent by https only."""
-    return Cookie(name(app_id), value=value, max_age=max_age, httponly=True, samesite="lax", secure=secure)
+def cookie(called: str, value: str, *, max_age: int, url: str) -> Cookie:
+    """The cookie to set, for all paths: no page can read it, and from another site it comes with a navigation only.
+
+    ``max_age`` in seconds; 0 removes it. ``url`` is the gateway's: where that is https, it is sent by https only.
+    """
+    secure = url.startswith("https://")
+    return Cookie(called, value=value, max_age=max_age, httponly=True, samesite="lax", secure=secure)
 
 
 class Signer:

@@ -66,7 +66,6 @@ def app_page(request: GatewayRequest, seen: Visit, name: str, status: int = 200,
     response = page(name, status, **common, **values)
     pack(request, response)
     if seen.is_new:
-        secure = request.gateway.settings.url.startswith("https://")
-        max_age = cookies.VISITOR_SECONDS
-        response.set_cookie(cookies.cookie(seen.version.app_id, seen.cookie, max_age=max_age, secure=secure))
+        called, url = cookies.name(seen.version.app_id), request.gateway.settings.url
+        response.set_cookie(cookies.cookie(called, seen.cookie, max_age=cookies.VISITOR_SECONDS, url=url))
     return response

@@ -11,6 +11,7 @@ from litestar.datastructures import Cookie
 from cpsl.errors import AuthError
 from cpsl.gateway.integrations.states import LIFE_SECONDS
 from cpsl.gateway.settings import Settings
+from cpsl.gateway.users import cookies
 from cpsl.gateway.users.cookies import Signer
 
 _NAME = "capsule_connect"
@@ -33,9 +34,8 @@ class Browsers:
         return self.known(request) or secrets.token_urlsafe(32)
 
     def cookie(self, value: str) -> Cookie:
-        """The cookie to set: no page can read it, and from another site it comes along with a navigation only."""
-        secure = self._settings.url.startswith("https://")
-        return Cookie(_NAME, value=value, max_age=int(LIFE_SECONDS), httponly=True, samesite="lax", secure=secure)
+        """The cookie to set."""
+        return cookies.cookie(_NAME, value, max_age=int(LIFE_SECONDS), url=self._settings.url)
 
     def csrf_token(self, value: str) -> str:
         """What a form must bring from a page that has this cookie."""

@@ -103,8 +103,12 @@ async def _waiting_for(request: GatewayRequest, app_user_id: str, integration: s
 
 
 async def _is_open(request: GatewayRequest, turn_id: str, prompt_id: str) -> bool:
-    row = await request.gateway.db.read(lambda connection: chats.prompt(connection, turn_id, prompt_id))
+    row = await _stored(request, turn_id, prompt_id)
     return row is not None and row.outcome is None
+
+
+async def _stored(request: GatewayRequest, turn_id: str, prompt_id: str) -> Row[Any] | None:
+    return await request.gateway.db.read(lambda connection: chats.prompt(connection, turn_id, prompt_id))
 
 
 # --- with the link of a prompt ------------------------------------------------------------------------------------
@@ -157,7 +161,7 @@ async def _open_visit(request: GatewayRequest, turn_id: str, prompt_id: str) -> 
 
 
 async def _prompt_row(request: GatewayRequest, turn_id: str, prompt_id: str) -> Row[Any]:
-    row = await request.gateway.db.read(lambda connection: chats.prompt(connection, turn_id, prompt_id))
+    row = await _stored(request, turn_id, prompt_id)
     if row is None or not row.event.get("integration"):
         raise _closed()
     return row

@@ -38,8 +38,8 @@ async def complete(app: str, provider: str, request: GatewayRequest) -> Response
     browser = browser_of(request, await visit(request, app))
     done = await gateway.openid.finish(version, provider, gateway.browsers.known(request), browser, answer)
     response = see_other(done.wanted)
-    secure = gateway.settings.url.startswith("https://")
-    response.set_cookie(cookies.cookie(version.app_id, done.cookie, max_age=int(BROWSER_SECONDS), secure=secure))
+    called, url = cookies.name(version.app_id), gateway.settings.url
+    response.set_cookie(cookies.cookie(called, done.cookie, max_age=int(BROWSER_SECONDS), url=url))
     return response
 
 

@@ -109,8 +109,7 @@ def _shown(given: dict[str, str]) -> dict[str, str]:
 
 
 def _cookie(request: GatewayRequest, name: str, value: str) -> Cookie:
-    secure = request.gateway.settings.url.startswith("https://")
-    return Cookie(name, value=value, max_age=cookies.VISITOR_SECONDS, httponly=True, samesite="lax", secure=secure)
+    return cookies.cookie(name, value, max_age=cookies.VISITOR_SECONDS, url=request.gateway.settings.url)
 
 
 def _known_name(app_id: str) -> str:
