@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from capsule_cli.output import AGENTS
 from tests.cli import inside
 from tests.cli.terminal import Terminal
 
@@ -39,10 +38,13 @@ def write_app(folder: Path, name: str, answer: str = "hi", more: str = "") -> st
     return f"{folder / 'app.py'}:app"
 
 
+# Of whoever runs the tests: ``CI``, a terminal's name or an editor's would change what the command says or does.
+KEPT = ("HOME", "LANG", "LC_", "PATH", "PYTHON", "TMPDIR")
+
+
 def environment(folder: Path) -> dict[str, str]:
     """An environment in which nobody ever logged in and no gateway runs."""
-    ours = (*AGENTS, "CAPSULE_", "CLICOLOR", "FORCE_COLOR", "COLUMNS")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
     places = {f"CAPSULE_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "STATE")}
     # Port 9 (discard) answers nothing: a test must never meet a gateway that somebody runs on this machine.
     return kept | places | {"CAPSULE_KEYRING": "off", "CAPSULE_GATEWAY_PORT": "9", "NO_COLOR": "1", "TERM": "xterm"}

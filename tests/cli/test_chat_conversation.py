@@ -169,7 +169,7 @@ def test_nothing_can_be_written_and_people_still_talk(terminal_of: Open, tmp_pat
 
 
 def test_a_closed_terminal_ends_it(terminal_of: Open, state: dict[str, str]) -> None:
-    screen = terminal_of("chat", "talker", env=state | {"NO_COLOR": "", "CI": ""})
+    screen = terminal_of("chat", "talker", env=state | {"NO_COLOR": ""})
     screen.wait_for_prompt()
     screen.type("busy\r")
     screen.wait_for("looking (at it)")

@@ -17,7 +17,7 @@ from tests.cli.terminal import Terminal
 from tests.cli.test_talk_blocks import TEXTS, cut
 
 Open = Callable[..., Terminal]
-COLOUR = {"NO_COLOR": "", "CI": "", "TMUX": "", "STY": ""}
+COLOUR = {"NO_COLOR": ""}
 
 TEXT = """# A *title*
 

@@ -65,13 +65,13 @@ def test_an_answer_without_words(live: Live, options: list[str]) -> None:
 
 def test_a_very_long_line(live: Live, terminal_of: Open) -> None:
     assert live.run("chat", "talker", "long 1000000").stdout == "x" * 1_000_000 + "\n"
-    screen = terminal_of("chat", "talker", "long 150000", env={"NO_COLOR": "", "CI": ""})
+    screen = terminal_of("chat", "talker", "long 150000", env={"NO_COLOR": ""})
     assert screen.exit_code() == 0
     assert sum(line.count("x") for line in screen.screen.split("\n")) == 150_000
 
 
 def test_an_error_after_some_words_leaves_them(terminal_of: Open) -> None:
-    screen = terminal_of("chat", "talker", "fail", env={"NO_COLOR": "", "CI": ""})
+    screen = terminal_of("chat", "talker", "fail", env={"NO_COLOR": ""})
     assert screen.exit_code() == 7
     assert screen.lines[0] == "so far"
     assert screen.lines[1].startswith("Error: ")
@@ -94,7 +94,7 @@ def test_a_cut_connection_leaves_no_seam(live: Live, terminal_of: Open) -> None:
         assert Live(live.env | near, live.folder).run("chat", "talker", f"type {words}").stdout == words + "\n"
         assert proxy.cuts == 4
     with cutting_proxy(url, [900, 1500]) as proxy:
-        near = {"CAPSULE_TOKEN": token, "CAPSULE_GATEWAY_URL": proxy.url, "NO_COLOR": "", "CI": ""}
+        near = {"CAPSULE_TOKEN": token, "CAPSULE_GATEWAY_URL": proxy.url, "NO_COLOR": ""}
         screen = terminal_of("chat", "talker", f"type {words}", env=near)
         assert screen.exit_code() == 0
         assert " ".join(screen.lines) == words
