@@ -125,7 +125,7 @@ def call(gateway: Gateway, wanted: Call[T]) -> Flow[T]:
 
 def asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]) -> Flow[Answer]:
     """The answer to a request, repeated where that is safe. Raises the error that it tells of."""
-    attempt, lost = 0, False
+    attempt, lost, before = 0, False, None
     request = (gateway.limited() if operation is Send else gateway).in_time(request)
     while True:
         answer, error = yield from _attempt(gateway, request, operation)
@@ -136,8 +136,8 @@ def asked(gateway: Gateway, request: Request, operation: type[Send] | type[Open]
         attempt += 1
         wait = _retry_delay(gateway, request, attempt, error, answer)
         if wait is None:
-            raise error
-        lost = lost or error.code == wall.LOST
+            raise before if before and _is_too_late(gateway, request, error) else error
+        before, lost = error, lost or error.code == wall.LOST
         yield Sleep(wait)
 
 
@@ -163,6 +163,12 @@ def _retry_delay(
     if request.until is not None and gateway.clock() + wait >= request.until:
         return None
     return wait if wait <= _LONGEST_RETRY_AFTER_SECONDS else None
+
+
+def _is_too_late(gateway: Gateway, request: Request, error: errors.CapsuleError) -> bool:
+    """Whether the end of the time ended an attempt: what the one before was told says more than that."""
+    is_over = request.until is not None and gateway.clock() >= request.until
+    return is_over and isinstance(error, errors.GatewayTimeout)
 
 
 def pages(gateway: Gateway, page: Callable[[str | None], Call[P]], rows: Callable[[P], Sequence[Any]]) -> Flow[None]:

@@ -34,6 +34,16 @@ class Busy(Apps):
         self.answer(503, b"{}")
 
 
+class BusyThenSilent(Apps):
+    """A gateway that asks to come back, and then does not answer in time."""
+
+    def do_GET(self) -> None:
+        self.server.paths.append(self.path)
+        if len(self.server.paths) > 1:
+            time.sleep(0.6)
+        self.answer(503, b"{}")
+
+
 @contextmanager
 def dripping() -> Iterator[str]:
     """A server that sends its answer a byte at a time, never silent for long."""
@@ -92,6 +102,14 @@ def test_the_total_covers_retries_and_their_waits() -> None:
             client.list_apps()
         assert time.monotonic() - begun < 1.0
         assert 1 < len(server.paths) < 20
+
+
+def test_when_the_time_is_over_the_last_answer_says_why() -> None:
+    limit = Timeout(total=0.5)
+    with serving(BusyThenSilent) as server, cpsl.Client("cps_x", server.url, timeout=limit, max_retries=1) as client:
+        with pytest.raises(cpsl.GatewayError) as told:
+            client.list_apps()
+        assert (told.value.status, len(server.paths)) == (503, 2)
 
 
 def test_the_total_ends_an_answer_that_never_stops_to_come() -> None:
