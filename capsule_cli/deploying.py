@@ -66,6 +66,8 @@ def _followed(events: Iterable[DeployPlan | DeployEvent], screen: _Screen, *, wa
                 return event
             case DeployStatus(deployment_id=id) if id and not wait:
                 return DeployDone(screen.app, 0, "", id)
+            case DeployStatus(deployment_id=id) if id:
+                screen.begun(event)
             case DeployStatus() | DeployLog():
                 screen.event(event)
             case DeployError():
@@ -83,7 +85,7 @@ class _Screen:
         self.printed: list[str] = []
         self._agreed = agreed
         self.app = ""
-        self._has_begun = False
+        self._id = ""
         self._advance: progress.Advance = lambda count: None
         self._read = 0
 
@@ -104,10 +106,14 @@ class _Screen:
         self._advance(count - self._read)
         self._read = count
 
+    def begun(self, event: DeployStatus) -> None:
+        """The gateway has it all, and goes on alone from here."""
+        self._id = event.deployment_id
+        self.event(event)
+
     def event(self, event: DeployStatus | DeployLog) -> None:
         """What the gateway says."""
         self.sending.close()
-        self._has_begun = True
         if isinstance(event, DeployStatus):
             return output.say(event.message)
         self.printed.append(event.line.rstrip())
@@ -115,10 +121,15 @@ class _Screen:
 
     def stopped(self) -> None:
         """Ctrl-C, or the like, ended the waiting for it."""
-        if self._has_begun:
-            output.say(f"The gateway goes on with it. See what becomes of it: capsule app versions {self.app}")
+        if self._id:
+            output.say(f"The gateway goes on with it. See what becomes of it: {waiting(self.app, self._id)}")
         elif self.app:
             output.say("Stopped before all of it was sent: what was live stays live.")
+
+
+def waiting(app: str, deployment_id: str) -> str:
+    """The command that waits for a deployment."""
+    return f"capsule wait {app} --for deployment={deployment_id}"
 
 
 def _without_repeats(error: DeployFailed, shown: list[str]) -> DeployFailed:

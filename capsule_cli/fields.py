@@ -39,6 +39,7 @@ _STATUS = (
 
 FIELDS: dict[str, str | tuple[str, ...]] = {
     "app delete": _DELETED,
+    "app deploys": "cpsl.wire.deployments:Deployment",
     "app get": f"{_APPS}App",
     "app list": f"{_APPS}App",
     "app restart": f"{_APPS}Restarted",

@@ -163,7 +163,28 @@ def test_a_deploy_that_is_not_waited_for_is_an_id_to_wait_with(live: Live, tmp_p
     told = json.loads(ask(live, "deploy", entry, "--no-wait", "--json").out)
     assert (told["app"], told["version"], told["url"]) == ("unwaited", None, None)
     assert told["deployment_id"].startswith("ver_")
-    assert ask(live, "wait", "unwaited", "--for", "deployment=ver_none", "--timeout", "0").code == 6
+    assert ask(live, "wait", "unwaited", "--for", "deployment=ver_none").code == 3
+
+
+def test_what_became_of_a_deploy_that_nobody_waited_for_can_be_asked(live: Live, tmp_path: Path) -> None:
+    entry = write_app(tmp_path / "p", "unlucky")
+    good = ask(live, "deploy", entry, "--no-wait", "-q").out.strip()
+    assert ask(live, "wait", "unlucky", "--for", f"deployment={good}").code == 0
+    # An app that fails only where it is deployed: the look at it on this machine lets it pass.
+    with open(tmp_path / "p" / "app.py", "a") as code:
+        code.write("import os\nif 'CAPSULE_CONFIG_DIR' not in os.environ: raise RuntimeError('no luck')\n")
+    bad = ask(live, "deploy", entry, "--no-wait", "-q").out.strip()
+    waited = ask(live, "wait", "unlucky", "--for", f"deployment={bad}")
+    assert (waited.code, waited.out) == (7, "")
+    assert "no luck" in waited.err
+    told = ask(live, "wait", "unlucky", "--for", f"deployment={bad}", "--json")
+    assert (told.code, json.loads(told.out)["reached"]) == (7, False)
+    assert json.loads(told.err)["error"]["code"] == "import_failed"
+    rows = json.loads(ask(live, "app", "deploys", "unlucky", "--json").out)
+    assert [(row["deployment_id"], row["state"]) for row in rows] == [(bad, "failed"), (good, "done")]
+    assert "no luck" in ask(live, "app", "deploys", "unlucky").out
+    assert ask(live, "app", "deploys", "unlucky", "-q").out == f"{bad}\n{good}\n"
+    assert ask(live, "wait", "other", "--for", f"deployment={bad}").code == 3
 
 
 def test_quiet_prints_what_was_made_and_says_nothing(live: Live, tmp_path: Path) -> None:

@@ -309,9 +309,10 @@ def test_kill_in_the_middle_of_a_deploy(own_gateway: GatewayProcess) -> None:
             pass
         assert len(debris(own_gateway)[0]) == 2
         own_gateway.kill()
-        with pytest.raises(cpsl.CapsuleError):
+        own_gateway.start()
+        with pytest.raises(cpsl.DeployFailed) as caught:
             list(events)
-    own_gateway.start()
+        assert caught.value.code == "deploy_interrupted"
     assert debris(own_gateway) == ({kept}, set())
     assert ask(own_gateway, "survivor") == "first"
     with own_gateway.client() as client:
