@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -90,6 +91,22 @@ def test_a_closed_gateway_builds_no_more(images: Images) -> None:
         assert not running(ENDLESS)
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.005, 0.03])
+def test_one_that_is_stopped_twice_leaves_no_process_and_no_pipe_behind(images: Images, pause: float) -> None:
+    async def go() -> None:
+        lines: list[str] = []
+        build = asyncio.create_task(images.build(ImageSpec(commands=[ENDLESS]), lines.append))
+        while not lines:
+            await asyncio.sleep(0.01)
+        build.cancel()
+        await asyncio.sleep(pause)
+        await images.close()
+        assert not running(ENDLESS)
+
+    asyncio.run(go())
+    gc.collect()  # what was left open is told of here, and fails the test
 
 
 def running(command: str) -> bool:

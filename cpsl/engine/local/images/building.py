@@ -7,10 +7,10 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, ParamSpec
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,7 +22,7 @@ from cpsl.errors import DeployFailed
 from cpsl.wire.apps import ImageSpec
 from cpsl.wire.builds import VENV, BuildBind, BuildEnded, BuildPlan, BuildStep
 
-P = ParamSpec("P")
+T = TypeVar("T")
 _TITLE_LENGTH = 200
 _STOP_SECONDS = 5.0
 _ON_THE_COMMAND_LINE = {"--pre": "--prerelease=allow", "--trusted-host": "--allow-insecure-host"}
@@ -49,13 +49,13 @@ async def build_image(
         folder.mkdir()
         async with asyncio.timeout(limits.seconds):
             await _build(recipe.image, folder, debian, output, limits)
-        await _to_the_end(_finish, recipe, folder, target, output)
+        await _to_the_end(asyncio.to_thread(_finish, recipe, folder, target, output))
     except TimeoutError:
         raise _failed(f"it did not end within {limits.seconds:g} seconds", output) from None
     except OSError as error:
         raise _failed(f"{error.filename or 'the gateway'}: {error.strerror or error}", output) from error
     finally:
-        await _to_the_end(remove, folder)
+        await _to_the_end(asyncio.to_thread(remove, folder))
 
 
 def remove(path: Path) -> None:
@@ -149,7 +149,7 @@ async def _run(plan: BuildPlan, output: Output) -> BuildEnded:
             await output.read(process.stdout)
             await process.wait()
         finally:
-            await _end(process)
+            await _to_the_end(_end(process))
         text = await asyncio.to_thread(reading.read)
     return msgspec.json.decode(text, type=BuildEnded) if text else BuildEnded(problem="its process was killed")
 
@@ -158,9 +158,9 @@ async def _spawn(told: int) -> asyncio.subprocess.Process:
     """Start the builder. Who is cancelled meanwhile does not leave a process behind that nobody knows of."""
     starting = asyncio.ensure_future(_start(told))
     try:
-        return await asyncio.shield(starting)
+        return await _to_the_end(starting)
     except asyncio.CancelledError:
-        await _end(await starting)
+        await _to_the_end(_end(starting.result()))
         raise
 
 
@@ -189,14 +189,22 @@ async def _end(process: asyncio.subprocess.Process) -> None:
                 await asyncio.wait_for(process.communicate(), _STOP_SECONDS)
 
 
-async def _to_the_end(work: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:
-    """Run it in a thread, to its end even if cancelled: what comes next must not meet it halfway."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await running
-        raise
+async def _to_the_end(work: Awaitable[T]) -> T:
+    """Its result, waited for however often this is cancelled meanwhile: what comes next must not meet it halfway.
+
+    Raises what it raises; if it came to its end in spite of a cancellation, that CancelledError.
+    """
+    running = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    result = running.result()
+    if cancelled:
+        raise cancelled
+    return result
 
 
 def _check(ended: BuildEnded, steps: list[BuildStep], output: Output) -> None:
