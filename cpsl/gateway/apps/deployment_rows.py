@@ -12,7 +12,7 @@ from cpsl.gateway.db.schema import apps, deployments, versions
 from cpsl.gateway.http.repeats import reused
 from cpsl.wire.apps import DeployDone, DeployError
 
-KEPT = 200
+KEPT = 500
 """Of so many deploys of a workspace it is known what became of them."""
 _LONGEST_TRACEBACK = 20_000  # characters: of an endless recursion the end is enough
 

@@ -177,7 +177,7 @@ async def deploy(
 
 @get("/deploys/{deployment_id:str}")
 async def get_deploy(deployment_id: str, request: GatewayRequest) -> Deployment:
-    """What became of a deploy. Known of the last 200 of the workspace."""
+    """What became of a deploy. Known of the last 500 of the workspace."""
     return await request.gateway.deployments.get(request.workspace_id, deployment_id)
 
 
