@@ -102,7 +102,7 @@ _ROWS = (
     Setting("turn_timeout", _seconds, 900.0, "Seconds that an app may take to answer one message."),
     Setting("keep_versions", _count, 10, "How many versions of an app the gateway keeps, besides the live one."),
     Setting("keyring", _keyring_mode, "auto", "Keep tokens in the system's keyring: auto, on or off."),
-    Setting("keyring_timeout", _seconds, 2.0, "Seconds that the keyring may take to prove that it works."),
+    Setting("keyring_timeout", _seconds, 2.0, "Seconds that the keyring may take for an answer."),
     Setting("allow_http", _flag, False, "Send tokens over plain http to hosts other than this machine."),
     Setting("timeout", _seconds, 60.0, "Seconds that the gateway may take to answer a request."),
     Setting("completion_timeout", _seconds, 0.3, "Seconds that a shell may wait for the names that it completes."),

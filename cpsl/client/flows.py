@@ -271,8 +271,9 @@ class _Following(Generic[E]):
         try:
             self._connected_at = None
             self._gateway.on_wait("reconnecting" if self._begun else "contacting")
-            request = replace(self._next(), silence=self._silence(), connect=subject.timeout.connect)
-            request = self._gateway.in_time(request)
+            request = self._next()
+            silence = request.silence or self._silence()
+            request = self._gateway.in_time(replace(request, silence=silence, connect=subject.timeout.connect))
             yield from _connect(self._gateway, request, subject)
             self._connected_at, self._begun = self._gateway.clock(), True
             self._gateway.on_wait(None)

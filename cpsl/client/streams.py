@@ -168,8 +168,10 @@ def deploy(
     if development is not None:
         query |= {"dev": "true", "channel_names": ",".join(development.channels)}
         query |= {"take_channels": "true"} if development.take_channels else {}
-    first = Request("POST", "/deploys", query, archive, headers, repeatable=_is_rereadable(archive))
-    return _deployed(gateway.limited(), first, "", 0)
+    gateway, again = gateway.limited(), _is_rereadable(archive)
+    silence = gateway.timeout.read  # as on any request: what the stream may be silent counts once it is known
+    first = Request("POST", "/deploys", query, archive, headers, repeatable=again, silence=silence)
+    return _deployed(gateway, first, "", 0)
 
 
 def deploy_events(gateway: Gateway, deployment_id: str, after: int) -> Flow[apps.DeployDone]:
