@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-from capsule_cli import output, progress
+from capsule_cli import interrupted, output, progress
 from capsule_cli.connect import closing
 from cpsl.errors import DeployFailed
 from cpsl.wire.apps import AppSpec, DeployDone, DeployError, DeployEvent, DeployLog, DeployStatus, Development
@@ -15,6 +16,8 @@ from cpsl.wire.apps import AppSpec, DeployDone, DeployError, DeployEvent, Deploy
 if TYPE_CHECKING:
     from cpsl.client import Client
     from cpsl.client.deploying import DeployPlan
+
+_SLOW_SECONDS = 1.0  # what takes longer is not left without a word
 
 
 def deploy(
@@ -31,6 +34,10 @@ def deploy(
     sent: then version 0 and no URL, but the ``deployment_id``. Raises what ``client.deploy`` raises.
     """
     screen = _Screen(agreed)
+    slow = Timer(_SLOW_SECONDS, lambda: output.say(f"Importing {entry} here, to see what it asks for …"))
+    slow.daemon = True
+    slow.start()
+    screen.planned = slow.cancel
     deployed = client.deploys.stream(entry, development=development, progress=screen.sent)
     try:
         with screen.sending, closing(deployed) as events:
@@ -40,6 +47,8 @@ def deploy(
         raise
     except DeployFailed as error:
         raise _without_repeats(error, screen.printed) from None
+    finally:
+        slow.cancel()
 
 
 def plan(client: Client, entry: str) -> dict[str, Any]:
@@ -83,6 +92,7 @@ class _Screen:
     def __init__(self, agreed: Callable[[AppSpec], None]) -> None:
         self.sending = ExitStack()
         self.printed: list[str] = []
+        self.planned: Callable[[], None] = lambda: None
         self._agreed = agreed
         self.app = ""
         self._id = ""
@@ -91,6 +101,7 @@ class _Screen:
 
     def plan(self, made: DeployPlan) -> None:
         """What it is to do; the next step says what is missing."""
+        self.planned()
         self._agreed(made.spec)
         if made.missing:
             return
@@ -121,6 +132,8 @@ class _Screen:
 
     def stopped(self) -> None:
         """Ctrl-C, or the like, ended the waiting for it."""
+        self.sending.close()
+        interrupted.end_line()
         if self._id:
             output.say(f"The gateway goes on with it. See what becomes of it: {waiting(self.app, self._id)}")
         elif self.app:

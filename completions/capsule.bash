@@ -366,7 +366,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_names filesystems ;;
+                0) _capsule_names places ;;
                 esac
             fi ;;
         'fs ls')

@@ -57,7 +57,7 @@ def wait(
     """Wait for an app, a deployment or a turn. Exit code 0 when reached, 6 when it took too long, 7 when it failed."""
     look = _look(wanted)
     with connect(profile) as client:
-        seen = _until(lambda: look(client, app), timeout)
+        seen = _until(lambda: look(client, app), timeout, heard=_say_nothing if json else output.whisper)
     if json:
         output.print_json({"app": app, "for": wanted, "reached": seen.reached, "detail": seen.detail}, json)
     if seen.failed or seen.ill:
@@ -68,13 +68,21 @@ def wait(
         output.done(f"{app}: {seen.detail}")
 
 
-def _until(look: Callable[[], Seen], timeout: float) -> Seen:
-    end = time.monotonic() + timeout
+def _say_nothing(message: str) -> None:
+    """For those who read JSON."""
+
+
+def _until(look: Callable[[], Seen], timeout: float, heard: Callable[[str], None]) -> Seen:
+    """Look again and again; what is waited for is told, once each."""
+    end, told = time.monotonic() + timeout, ""
     while True:
         seen = look()
         left = end - time.monotonic()
         if seen.reached or seen.failed or left <= 0:
             return seen
+        if seen.detail != told:
+            heard(f"Waiting: {seen.detail}")
+            told = seen.detail
         time.sleep(min(_PAUSE, left))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from capsule_cli import fields
 from tests.cli.conftest import Live, write_app
 from tests.cli.inside import Done, run
 
@@ -185,6 +186,21 @@ def test_what_became_of_a_deploy_that_nobody_waited_for_can_be_asked(live: Live,
     assert "no luck" in ask(live, "app", "deploys", "unlucky").out
     assert ask(live, "app", "deploys", "unlucky", "-q").out == f"{bad}\n{good}\n"
     assert ask(live, "wait", "other", "--for", f"deployment={bad}").code == 3
+
+
+def test_what_is_waited_for_is_told_but_not_to_programs(live: Live) -> None:
+    waited = ask(live, "wait", "never-deployed", "--timeout", "0.1")
+    assert (waited.code, waited.out) == (6, "")
+    assert waited.err.count("Waiting: not deployed yet") == 1
+    assert "Waiting" not in ask(live, "wait", "never-deployed", "--timeout", "0.1", "--json").err
+
+
+def test_json_has_every_field_also_an_empty_one(live: Live) -> None:
+    """Who picks a field, or goes through a list in it, must find what the reference promises."""
+    ask(live, "secret", "create", "WHOLE_KEY", "-", stdin="value")
+    [row] = [row for row in json.loads(ask(live, "secret", "list", "--json").out) if row["name"] == "WHOLE_KEY"]
+    assert tuple(row) == fields.of("secret list")
+    assert row["used_by"] == []
 
 
 def test_quiet_prints_what_was_made_and_says_nothing(live: Live, tmp_path: Path) -> None:
