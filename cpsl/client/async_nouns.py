@@ -37,6 +37,9 @@ class _Noun:
         self._driver = driver
         self._gateway = gateway
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(gateway_url={self._gateway.url!r})"
+
     async def _ask(self, wanted: Call[T]) -> T:
         return await self._driver.run(flows.call(self._gateway, wanted))
 

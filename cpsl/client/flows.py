@@ -72,6 +72,12 @@ class Gateway:
     until: float | None = None
     on_wait: Callable[[Waiting | None], None] = _unheard
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_retries, int) or self.max_retries < 0:
+            raise errors.InvalidRequest(
+                f"max_retries cannot be {self.max_retries!r}", code="invalid_retries", hint="Give 0 or more."
+            )
+
     def limited(self, timeout: Timeout = NO_LIMITS) -> Gateway:
         """This one for one job that begins now: its ``total`` is for all requests of it together."""
         limits = timeout.over(self.timeout)
