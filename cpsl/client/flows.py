@@ -102,9 +102,14 @@ class Gateway:
     def refusal(self, answer: Answer) -> errors.CapsuleError | None:
         """The error that an answer tells of, or None."""
         error = wall.refusal(answer, self.url)
-        if isinstance(error, errors.AuthError) and error.status == 401 and self.source and not error.hint:
-            error.hint = f"The token came from {self.source}. Run 'capsule login' for a new one."
+        if isinstance(error, errors.AuthError) and error.status == 401 and self.source:
+            error.hint = self._about_the_token(error.hint)
         return error
+
+    def _about_the_token(self, hint: str | None) -> str:
+        if self.source.startswith("environment"):  # a login would not help
+            return f"It came from {self.source}, which goes before every login: unset it, or give it a valid one."
+        return hint or f"The token came from {self.source}. Run 'capsule login' for a new one."
 
 
 def delay(attempt: int, asked: float | None = None) -> float:
