@@ -43,6 +43,7 @@ from cpsl.wire.frames import Start
 from cpsl.wire.names import check_app_name, check_secret_name
 
 log = logging.getLogger("cpsl.gateway.deploys")
+_SLOW_SECONDS = 1.0  # what takes longer is not left without a word
 Report = Callable[[DeployEvent], None]
 Needs = tuple[ImageSpec, list[MountSpec], list[str]]
 """What has to be there before an app can be imported."""
@@ -187,12 +188,16 @@ class Deploys:
     async def _look(self, actor: Actor, version_id: str, start: Start, report: Report) -> AppSpec:
         """What the app declares. What it prints now it will print again when it is imported in earnest."""
         printed: list[str] = []
+        told = DeployStatus(f"Importing {start.entry} to see what it asks for")
+        slow = asyncio.get_running_loop().call_later(_SLOW_SECONDS, report, told)
         try:
             return await self._importer.look(actor.workspace_id, version_id, start, printed.append)
         except AppBroken:
             for line in printed:
                 report(DeployLog(line))
             raise
+        finally:
+            slow.cancel()
 
     async def _asks_for(self, version_id: str, actor: Actor, start: Start) -> Needs | None:
         """What the app asks for, without a word; None if even a look at it fails."""
