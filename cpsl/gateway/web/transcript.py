@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -27,11 +28,11 @@ class _Said(NamedTuple):
     entries: list[Entry]
 
 
-async def of_session(gateway: Gateway, app: str, session_id: str, base: str) -> Markup:
-    """The last turns of a conversation, oldest first."""
+async def of_session(gateway: Gateway, app: str, session_id: str, base: str, connected: Container[str]) -> Markup:
+    """The last turns of a conversation, oldest first. ``connected``: what its user has connected."""
     said, is_all = await gateway.db.read(lambda connection: _read(connection, session_id))
     live = [_Said(each.row, _entries(gateway, each)) for each in said]
-    turns = await asyncio.to_thread(_turns, live, app, base)
+    turns = await asyncio.to_thread(_turns, live, app, base, connected)
     return turns if is_all else _earlier(app, session_id) + turns
 
 
@@ -72,12 +73,12 @@ def _entries(gateway: Gateway, said: _Said) -> list[Entry]:
     return running.log.after(0) if running else said.entries
 
 
-def _turns(said: list[_Said], app: str, base: str) -> Markup:
-    return Markup("\n").join(_turn(each, app, base) for each in said)
+def _turns(said: list[_Said], app: str, base: str, connected: Container[str]) -> Markup:
+    return Markup("\n").join(_turn(each, app, base, connected) for each in said)
 
 
-def _turn(said: _Said, app: str, base: str) -> Markup:
-    fold = Fold(said.row.id, base)
+def _turn(said: _Said, app: str, base: str, connected: Container[str]) -> Markup:
+    fold = Fold(said.row.id, base, connected)
     fold.take(decode(entry.data) for entry in said.entries)
     html = render(
         "parts/turn.html",
