@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.chat import drop, paste, wait_until
 from tests.browser.conftest import Gate
@@ -213,3 +213,60 @@ def test_on_paper_there_is_the_conversation_only(visitor: Visitor) -> None:
     expect(chat.turns.last.get_by_text("Message 1: hello")).to_be_visible()
     expect(chat.composer).to_be_hidden()
     expect(visitor.page.get_by_role("navigation")).to_be_hidden()
+
+
+# --- long messages
+
+LOG = "\n".join(f"line {number}" for number in range(60))
+
+
+def test_a_long_message_is_folded(visitor: Visitor) -> None:
+    """What is folded is still there for who copies, and for the search of the browser."""
+    chat = visitor.open("parlour").say(LOG)
+    chat.ended()
+    bubble, more = chat.turns.last.locator(".bubble"), chat.page.get_by_role("button", name="Show more")
+    expect(more).to_have_attribute("aria-expanded", "false")
+    whole = bubble.evaluate("each => (getSelection().selectAllChildren(each), getSelection().toString())")
+    assert whole.endswith("line 59")
+    folded = height(bubble)
+    more.click()
+    less = chat.page.get_by_role("button", name="Show less")
+    expect(less).to_have_attribute("aria-expanded", "true")
+    assert height(bubble) > 3 * folded
+    less.click()
+    assert height(bubble) == folded
+    chat.page.reload()
+    expect(more).to_be_visible()
+    assert height(bubble) == folded
+    bubble.evaluate("each => each.scrollTo(0, 99)")  # as the search does with what it finds
+    expect(less).to_be_visible()
+
+
+def test_a_message_of_a_few_lines_is_not_folded(visitor: Visitor) -> None:
+    chat = visitor.open("parlour").say("\n".join("short"))
+    chat.ended()
+    expect(chat.page.get_by_role("button", name="Show more")).to_have_count(0)
+
+
+def test_unfolding_moves_nothing_while_an_answer_comes(visitor: Visitor) -> None:
+    chat = visitor.open("parlour").say(LOG)
+    chat.ended()
+    chat.say("count 100")
+    expect(chat.turns.last).to_contain_text("1 2 3")
+    bubble = chat.turns.first.locator(".bubble")
+    chat.page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
+    before = top(bubble)
+    chat.page.get_by_role("button", name="Show more").click()
+    assert top(bubble) == before
+    chat.ended()
+    assert top(bubble) == before
+
+
+def height(element: Locator) -> float:
+    """Of what is seen of it, in pixels."""
+    return float(element.evaluate("each => each.getBoundingClientRect().height"))
+
+
+def top(element: Locator) -> float:
+    """Where it begins on the screen, in pixels."""
+    return float(element.evaluate("each => each.getBoundingClientRect().top"))

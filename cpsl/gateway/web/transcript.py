@@ -21,6 +21,11 @@ MOST_BYTES = 8 * 1024 * 1024
 """How much of a conversation a page shows, in turns and in bytes of their logs; the export has all."""
 
 
+_LONG = 1200
+_MANY_LINES = 12
+"""From how many characters or lines on a message is folded, as in ``folding.js``."""
+
+
 class _Said(NamedTuple):
     """A turn with its log so far."""
 
@@ -39,7 +44,9 @@ async def of_session(gateway: Gateway, app: str, session_id: str, base: str, con
 def message(row: Row[Any], app: str) -> Markup:
     """What somebody said with the turn of this row, as HTML."""
     attached = attachments.located(attachments.read(row.attachments), lambda file_id: file_url(app, file_id))
-    return Markup(render("parts/message.html", id=f"{row.id}-0", text=row.text, attachments=attached))  # noqa: S704
+    is_long = len(row.text) > _LONG or row.text.count("\n") >= _MANY_LINES
+    html = render("parts/message.html", id=f"{row.id}-0", text=row.text, attachments=attached, is_long=is_long)
+    return Markup(html)  # noqa: S704
 
 
 def file_url(app: str, file_id: str) -> str:

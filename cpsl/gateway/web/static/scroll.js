@@ -17,6 +17,11 @@ export function toEnd() {
   jump.hidden = true
 }
 
+/** Stay where it is now, whatever grows. */
+export function stay() {
+  follows = false
+}
+
 scroller.addEventListener("scroll", () => {
   // The end moves away by itself while text comes: only who scrolls up wants to stay.
   if (isAtEnd()) follows = true

@@ -1,6 +1,7 @@
 // The conversation as it stands in the page: turns, and the parts that they are made of.
 import { tell, tellState, WORDS } from "./announce.js"
 import { textOf } from "./copy.js"
+import { addFolds, isLong } from "./folding.js"
 import { addReveals } from "./reveal.js"
 import { byId, copyOf } from "./page.js"
 import { toEnd } from "./scroll.js"
@@ -44,6 +45,8 @@ export function showPending(entry) {
   turn.id = `pending-${entry.id}`
   turn.querySelector(".bubble").textContent = entry.text
   turn.querySelector(".bubble").hidden = !entry.text
+  turn.querySelector(".bubble").classList.toggle("long", isLong(entry.text))
+  addFolds(turn)
   if (entry.files.length) turn.querySelector(".bubble").after(fileList(entry.files))
   list.append(turn)
   toEnd()
@@ -91,6 +94,7 @@ export function showSent(entryId, sent) {
   turn.dataset.after = String(sent.after ?? 0)
   const message = made(sent.html)
   if (message) turn.replaceChildren(message)
+  addFolds(turn)
   if (!pending) list.insertBefore(turn, list.querySelector(".turn[data-state=pending]"))
   setState(turn, state)
   if (state === "queued") tellState(state)
@@ -209,6 +213,7 @@ function addEnd(turn, message = "") {
 function enhance(part) {
   for (const button of part.querySelectorAll("[data-copy]")) button.toggleAttribute("hidden", false)
   addReveals(part)
+  addFolds(part)
 }
 
 /** Make more of all turns that came with the page. */
