@@ -115,8 +115,9 @@ def _image(base: str, _: str, payload: dict[str, Any]) -> Card:
 
 
 def _checkout(base: str, _: str, payload: dict[str, Any]) -> Card:
-    card = _generic(base, "checkout", payload)
-    card.href = _link(payload.get("url") or payload.get("link"))
+    where = next((key for key in ("url", "link") if _link(payload.get(key))), "")
+    card = _generic(base, "checkout", {key: value for key, value in payload.items() if key != where})
+    card.href = _link(payload.get(where))
     return card
 
 

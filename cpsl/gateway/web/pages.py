@@ -77,7 +77,8 @@ async def _chat_page(request: GatewayRequest, app: str, session_id: str | None) 
         session = await _session(request, seen, session_id) if session_id else None
     except NotFound as error:
         where = {"app": app, "base": base_of(request, app)} if error.code == "session_not_found" else {}
-        return message_page("Not found", error.message, 404, **where)
+        said = "This conversation was deleted, or it is not yours" if where else error.message
+        return message_page("Not found", said, 404, **where)
     except AuthError:
         return _to_sign_in(request, app)
     return await _shown(request, seen, session)

@@ -12,7 +12,7 @@ const isAtEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clie
 /** Show the end, and stay there. */
 export function toEnd() {
   follows = true
-  scroller.scrollTop = scroller.scrollHeight
+  scroller.scrollTop = byId("turns").childElementCount ? scroller.scrollHeight : 0
   lastTop = scroller.scrollTop
   jump.hidden = true
 }

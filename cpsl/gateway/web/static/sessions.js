@@ -66,7 +66,10 @@ export async function open(id, pushes) {
   try {
     const fresh = await fetchPage(id)
     if (visit !== visits) return
-    if (!fresh) return toast("This conversation is not there any more.")
+    if (!fresh) {
+      if (!pushes) history.replaceState(null, "", addressOf(openSession()))
+      return toast("This conversation is not there any more.")
+    }
     if (pushes) history.pushState(null, "", addressOf(id))
     show(id, fresh)
   } catch (error) {
