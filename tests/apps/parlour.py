@@ -72,6 +72,10 @@ async def handle(session: cpsl.Session, msg: cpsl.Message) -> None:
         case "hint":
             await session.show_integration(rest or "github", reason="It would help")
             await session.reply("Only if you like.")
+        case "offer":
+            await session.show_integration("box", reason="It would help")
+            await opened(rest)
+            await session.reply("Only if you like.")
         case "file":
             upload = await session.prompt_file(message="A CSV file, please", accept=rest or ".csv,text/csv")
             content = Path(await upload.download()).read_bytes()

@@ -1,13 +1,18 @@
-"""One browser for all tests of this folder in a worker; a fresh profile for each visitor of each test."""
+"""One browser for all tests of this folder in a worker. Each visitor of each test finds it as if nobody had been there.
+
+To make a profile and to fill its cache takes longer than most tests, so the first visitors of all tests share one,
+which forgets everything but style sheets and scripts in between. All others have profiles of their own.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.visitor import Visitor
 from tests.support.chromium import chromium
@@ -122,6 +127,12 @@ def gate(house: GatewayProcess) -> Gate:
     return Gate(house)
 
 
+@pytest.fixture(scope="package")
+def profile(browser: Browser, house: GatewayProcess) -> BrowserContext:
+    """The one that is shared: see above."""
+    return browser.new_context(base_url=house.url, accept_downloads=True)
+
+
 @pytest.fixture
 def come(
     browser: Browser, house: GatewayProcess, request: pytest.FixtureRequest, tmp_path: Path
@@ -129,8 +140,8 @@ def come(
     """Makes visitors, each with a browser of its own. In the end nothing bad may have happened to any."""
     came: list[Visitor] = []
 
-    def make(origin: str = house.url, **how: object) -> Visitor:
-        came.append(Visitor(browser, origin, **how))
+    def make(origin: str = house.url, **how: Any) -> Visitor:
+        came.append(Visitor(browser.new_context(base_url=origin, accept_downloads=True, **how), origin))
         return came[-1]
 
     yield make
@@ -142,6 +153,13 @@ def come(
 
 
 @pytest.fixture
-def visitor(come: Callable[..., Visitor]) -> Visitor:
-    """Somebody whom nobody knows yet."""
-    return come()
+def visitor(
+    profile: BrowserContext, house: GatewayProcess, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Visitor]:
+    """Somebody whom nobody knows yet, in the browser that is shared."""
+    somebody = Visitor(profile, house.url)
+    yield somebody
+    if request.node.stash.get(_FAILED, False):
+        somebody.take_pictures(tmp_path, 0)
+    somebody.leave()
+    assert somebody.mishaps == []

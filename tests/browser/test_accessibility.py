@@ -126,6 +126,13 @@ LISTEN = """() => {
 }"""
 
 
+SEE = """() => {
+  window.seen = []
+  new MutationObserver(() => window.seen.push(document.getElementById("turns").innerText))
+    .observe(document.getElementById("turns"), {subtree: true, childList: true, characterData: true})
+}"""
+
+
 def announced(page: Page) -> list[str]:
     """What live regions said, each time that one of them changed."""
     said: list[str] = page.evaluate("window.announced")
@@ -156,6 +163,41 @@ def test_the_state_is_told(visitor: Visitor, gate: Gate, text: str, how: str, he
     told = " ".join(announced(visitor.page)).lower()
     assert "answering" in told
     assert heard in told
+
+
+WAITS = "Waiting for its turn"
+
+
+def test_an_answer_that_begins_at_once_does_not_wait(visitor: Visitor) -> None:
+    """Neither told nor shown, not even for a moment."""
+    chat = visitor.open("parlour")
+    visitor.page.evaluate(LISTEN)
+    visitor.page.evaluate(SEE)
+    chat.say("count 5").ended()
+    assert WAITS not in " ".join([*announced(visitor.page), *visitor.page.evaluate("window.seen")])
+
+
+def test_a_message_that_waits_says_so_once(visitor: Visitor, gate: Gate) -> None:
+    chat = visitor.open("parlour").say(f"hold {gate.name}")
+    expect(chat.status).to_have_text("Answering")
+    visitor.page.evaluate(LISTEN)
+    chat.say("hello")
+    expect(chat.turns.last).to_contain_text(WAITS)
+    expect(chat.status).to_have_text(WAITS)
+    gate.open()
+    chat.ended()
+    assert announced(visitor.page).count(WAITS) == 1
+    expect(chat.turns.last).not_to_contain_text(WAITS)
+
+
+def test_buttons_that_show_secrets_are_named_after_them(visitor: Visitor) -> None:
+    card = visitor.open("parlour").say("box").card().element
+    for name in ("User", "Password"):
+        button = card.get_by_role("button", name=f"Show {name}", exact=True)
+        expect(button).to_have_attribute("aria-pressed", "false")
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(card.get_by_label(name)).to_have_attribute("type", "text")
 
 
 def test_the_composer_keeps_the_focus(visitor: Visitor) -> None:

@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import drop, paste
+from tests.browser.chat import Card, drop, paste
+from tests.browser.conftest import Gate
 from tests.browser.test_tutorial import authorize
 from tests.browser.visitor import Visitor
 from tests.support.gateway import GatewayProcess
@@ -56,6 +57,32 @@ def test_a_card_that_is_optional_blocks_nothing(visitor: Visitor) -> None:
     assert chat.answer() == "Only if you like."
     expect(chat.card().element).to_contain_text(re.compile("optional", re.I))
     assert chat.say("hello").answer() == "Message 1: hello"
+
+
+@pytest.mark.parametrize("tab", ["this", "another"])
+def test_an_optional_card_says_that_it_is_connected(visitor: Visitor, tab: str) -> None:
+    """At once, where it is looked at, and from then on."""
+    chat = visitor.open("parlour").say("hint box")
+    chat.ended()
+    path = f"/c/{chat.session_id}"
+    other = visitor.open_tab("parlour", path) if tab == "another" else chat
+    window = Card(window := other.card().connect(), window.locator("main"))
+    window.fill(user="me", password="secret").send()
+    chat.card().expect_closed("Connected")
+    chat.open(path).card().expect_closed("Connected")
+    assert "Optional" not in chat.card().element.inner_text()
+    expect(chat.say("hint box").card().element).to_contain_text("Connected")
+
+
+def test_an_optional_card_of_an_answer_that_goes_on(visitor: Visitor, gate: Gate) -> None:
+    chat = visitor.open("parlour").say(f"offer {gate.name}")
+    window = Card(window := chat.card().connect(), window.locator("main"))
+    window.fill(user="me", password="secret").send()
+    chat.card().expect_closed("Connected")
+    expect(chat.composer).to_be_focused()
+    gate.open()
+    chat.ended()
+    chat.card().expect_closed("Connected")
 
 
 def test_the_composer_is_free_while_a_card_waits(visitor: Visitor) -> None:

@@ -46,6 +46,11 @@ def menu(chat: Chat, title: str, action: str) -> None:
 @pytest.fixture
 def chat(visitor: Visitor) -> Chat:
     """Three conversations, the last of them on the screen."""
+    return converse(visitor)
+
+
+def converse(visitor: Visitor) -> Chat:
+    """About apples, about pears, and about plums."""
     chat = visitor.open("parlour")
     for text in ("apples", "pears"):
         visitor.page.evaluate(_SAY, text)
@@ -122,6 +127,22 @@ def test_delete(chat: Chat) -> None:
     expect(listed(chat)).to_have_count(2)
     chat.page.reload()
     expect(listed(chat)).to_have_count(2)
+
+
+def test_back_to_one_that_is_deleted(chat: Chat) -> None:
+    """The page stays as it is, and so does its address."""
+    gone, where = chat.session_id, f"{chat.base}/c/"
+    listed(chat).filter(has_text="apples").click()
+    expect(chat.turns.last).to_contain_text("apples")
+    here = chat.session_id
+    headers = {"X-CSRF-Token": str(chat.page.evaluate("document.body.dataset.csrf"))}
+    assert chat.page.request.delete(f"/api/v1/app/parlour/sessions/{gone}", headers=headers).ok
+    chat.page.go_back()
+    expect(chat.page.get_by_text("not there any more")).to_be_visible()
+    expect(chat.turns.last).to_contain_text("apples")
+    assert chat.page.url.endswith(where + here)
+    chat.open(f"/c/{gone}")
+    expect(chat.page.get_by_text("This conversation was deleted")).to_be_visible()
 
 
 def test_search(chat: Chat) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.chat import drop, paste, wait_until
 from tests.browser.conftest import Gate
@@ -114,6 +115,49 @@ def test_a_file_that_does_not_fit_is_said_and_can_be_removed(visitor: Visitor) -
     assert chat.answer() == "none"
 
 
+def test_a_folder_is_no_file(visitor: Visitor, tmp_path: Path) -> None:
+    chat = visitor.open("parlour")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.txt").write_text("abc")
+    devtools = visitor.context.new_cdp_session(visitor.page)
+    files = [str(tmp_path / "folder"), str(tmp_path / "a.txt")]
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": files, "dragOperationsMask": 1}
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+    expect(visitor.page.get_by_text("A folder cannot be attached")).to_be_visible()
+    assert chat.say("files").answer() == "a.txt 3"
+
+
+def test_of_cells_that_are_pasted_the_text_is_meant(visitor: Visitor) -> None:
+    """Sheets put a picture of them beside it."""
+    chat = visitor.open("parlour")
+    taken = chat.composer.evaluate("""field => {
+      const clipboardData = new DataTransfer()
+      clipboardData.items.add(new File(["x"], "image.png", {type: "image/png"}))
+      clipboardData.setData("text/plain", "1\\t2")
+      return !field.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true}))
+    }""")
+    assert not taken
+    expect(visitor.page.get_by_role("list", name="Attached files")).to_be_hidden()
+
+
+def test_a_name_of_255_bytes_has_its_place(visitor: Visitor) -> None:
+    name = "ü" * 125 + ".csv"
+    chat = visitor.open("parlour")
+    drop(visitor.page.locator(COMPOSER), [{"name": name, "type": "text/csv", "text": "abc"}])
+    assert chat.say("files").answer().endswith("ü.csv 3")
+    assert left(chat.turns.last.get_by_role("link")) > left(chat.page.get_by_role("region", name="Conversation"))
+
+
+def test_a_double_click_sends_once(visitor: Visitor) -> None:
+    chat = visitor.open("parlour")
+    chat.composer.fill("hello")
+    visitor.page.get_by_role("button", name="Send").dblclick()
+    expect(chat.composer).to_be_focused()
+    assert chat.answer() == "Message 1: hello"
+    expect(chat.turns).to_have_count(1)
+
+
 def test_an_upload_can_be_cancelled(visitor: Visitor) -> None:
     chat = visitor.open("parlour").say("file")
     devtools = visitor.context.new_cdp_session(visitor.page)
@@ -213,3 +257,73 @@ def test_on_paper_there_is_the_conversation_only(visitor: Visitor) -> None:
     expect(chat.turns.last.get_by_text("Message 1: hello")).to_be_visible()
     expect(chat.composer).to_be_hidden()
     expect(visitor.page.get_by_role("navigation")).to_be_hidden()
+
+
+def test_on_paper_it_is_light(visitor: Visitor) -> None:
+    """Printers have no dark paper."""
+    visitor.open("parlour")
+    visitor.page.get_by_role("button", name="Theme").click(click_count=2)
+    visitor.page.emulate_media(media="print", color_scheme="dark")
+    assert visitor.page.evaluate("getComputedStyle(document.body).color") == "rgb(33, 31, 27)"
+
+
+# --- long messages
+
+LOG = "\n".join(f"line {number}" for number in range(60))
+
+
+def test_a_long_message_is_folded(visitor: Visitor) -> None:
+    """What is folded is still there for who copies, and for the search of the browser."""
+    chat = visitor.open("parlour").say(LOG)
+    chat.ended()
+    bubble, more = chat.turns.last.locator(".bubble"), chat.page.get_by_role("button", name="Show more")
+    expect(more).to_have_attribute("aria-expanded", "false")
+    whole = bubble.evaluate("each => (getSelection().selectAllChildren(each), getSelection().toString())")
+    assert whole.endswith("line 59")
+    folded = height(bubble)
+    more.click()
+    less = chat.page.get_by_role("button", name="Show less")
+    expect(less).to_have_attribute("aria-expanded", "true")
+    assert height(bubble) > 3 * folded
+    less.click()
+    assert height(bubble) == folded
+    chat.page.reload()
+    expect(more).to_be_visible()
+    assert height(bubble) == folded
+    bubble.evaluate("each => each.scrollTo(0, 99)")  # as the search does with what it finds
+    expect(less).to_be_visible()
+
+
+def test_a_message_of_a_few_lines_is_not_folded(visitor: Visitor) -> None:
+    chat = visitor.open("parlour").say("\n".join("short"))
+    chat.ended()
+    expect(chat.page.get_by_role("button", name="Show more")).to_have_count(0)
+
+
+def test_unfolding_moves_nothing_while_an_answer_comes(visitor: Visitor) -> None:
+    chat = visitor.open("parlour").say(LOG)
+    chat.ended()
+    chat.say("count 100")
+    expect(chat.turns.last).to_contain_text("1 2 3")
+    bubble = chat.turns.first.locator(".bubble")
+    chat.page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
+    before = top(bubble)
+    chat.page.get_by_role("button", name="Show more").click()
+    assert top(bubble) == before
+    chat.ended()
+    assert top(bubble) == before
+
+
+def height(element: Locator) -> float:
+    """Of what is seen of it, in pixels."""
+    return float(element.evaluate("each => each.getBoundingClientRect().height"))
+
+
+def left(element: Locator) -> float:
+    """Where it begins on the screen, in pixels."""
+    return float(element.evaluate("each => each.getBoundingClientRect().left"))
+
+
+def top(element: Locator) -> float:
+    """Where it begins on the screen, in pixels."""
+    return float(element.evaluate("each => each.getBoundingClientRect().top"))

@@ -26,7 +26,7 @@ def email() -> str:
 @pytest.fixture(scope="module")
 def person(house: GatewayProcess, browser: Browser) -> str:
     """Somebody who has an account."""
-    first = Visitor(browser, house.url)
+    first = Visitor(browser.new_context(base_url=house.url), house.url)
     first.open("parlour").sign_up("somebody@example.com", PASSWORD)
     first.close()
     return "somebody@example.com"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from playwright.sync_api import Request
 
 from tests.browser.visitor import Visitor
@@ -9,7 +11,8 @@ from tests.browser.visitor import Visitor
 MOST_BYTES = 60 * 1000
 
 
-def test_a_first_visit_transfers_little(visitor: Visitor) -> None:
+def test_a_first_visit_transfers_little(come: Callable[..., Visitor]) -> None:
+    visitor = come()
     finished: list[Request] = []
     visitor.context.on("requestfinished", lambda request: finished.append(request))
     visitor.open("parlour")

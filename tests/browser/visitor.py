@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Error, Page, Request, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Error, Page, Request, expect
 
 from tests.browser.chat import Chat
 
 expect.set_options(timeout=15_000)
 _SECONDS_PER_STEP = 15
+_KEPT_BY_PAGES = "local_storage,indexeddb,service_workers,cache_storage"
 
 
 class Visitor:
@@ -21,12 +21,19 @@ class Visitor:
     dialog that a page opened, a request to a host that is not ours.
     """
 
-    def __init__(self, browser: Browser, origin: str, **how: Any) -> None:
+    def __init__(self, context: BrowserContext, origin: str) -> None:
         self.origin = origin
         self.mishaps: list[str] = []
-        self.context = browser.new_context(base_url=origin, accept_downloads=True, **how)
+        self.context = context
         self.context.set_default_timeout(_SECONDS_PER_STEP * 1000)
-        self._watch()
+        self._watches = {
+            "weberror": lambda each: self.mishaps.append(f"script failed: {each.error}"),
+            "console": self._read_console,
+            "dialog": self._dismiss,
+            "request": self._check_host,
+        }
+        for event, take in self._watches.items():
+            self.context.on(event, take)  # type: ignore[call-overload]
         self.page = self.context.new_page()
 
     def open(self, app: str, path: str = "") -> Chat:
@@ -46,11 +53,19 @@ class Visitor:
         """Close the browser with all its tabs."""
         self.context.close()
 
-    def _watch(self) -> None:
-        self.context.on("weberror", lambda each: self.mishaps.append(f"script failed: {each.error}"))
-        self.context.on("console", self._read_console)
-        self.context.on("dialog", self._dismiss)
-        self.context.on("request", self._check_host)
+    def leave(self) -> None:
+        """Close all tabs, and let the browser forget who was here; only what it may cache for good stays."""
+        pages = self.context.pages or [self.context.new_page()]
+        devtools = self.context.new_cdp_session(pages[0])
+        for host in {urlsplit(self.origin).netloc, *(urlsplit(page.url).netloc for page in pages)}:
+            devtools.send("Storage.clearDataForOrigin", {"origin": f"http://{host}", "storageTypes": _KEPT_BY_PAGES})
+        for page in pages:
+            page.close()
+        for event, take in self._watches.items():
+            self.context.remove_listener(event, take)
+        self.context.set_offline(False)
+        self.context.clear_permissions()
+        self.context.clear_cookies()
 
     def _read_console(self, message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text and self._is_ours(message.page):

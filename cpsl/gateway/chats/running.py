@@ -29,6 +29,7 @@ from cpsl.wire.turns import Attachment
 log = logging.getLogger("cpsl.gateway.chats")
 _CANCEL_SECONDS = 0.8
 WAITS = "Waiting for the message before this one to be answered"
+BEGINS = "The message before this one is answered"
 _TOO_MUCH = TurnFailure("answer_too_large", "The app said more than is kept of one answer; it was stopped.")
 
 
@@ -232,7 +233,7 @@ class Runner:
         is_told = len(live.log.after(0)) > 1  # by the gateway before this one
         await live.log.add([] if is_told else [Status(WAITS)], in_state(live.id, "queued"))
         await asyncio.wait({before})
-        await live.log.add_durably([], in_state(live.id, "running"))
+        await live.log.add_durably([Status(BEGINS)], in_state(live.id, "running"))
 
     async def _surroundings(self, live: LiveTurn) -> Surroundings:
         def work(connection: Connection) -> Surroundings:

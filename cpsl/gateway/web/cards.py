@@ -6,6 +6,7 @@ A payload is whatever the app sent, so nothing of it is believed: not its types,
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Any
 
 import msgspec
@@ -71,19 +72,26 @@ def of_prompt(turn_id: str, prompt: Prompt, outcome: str) -> Card:
     )
 
 
-def of_block(base: str, block: Block) -> Card:
-    """The card of a block; one of a type that we do not know shows its title and its plain values."""
-    makers = {"integration_prompt": _integration, "image": _image, "checkout": _checkout}
+def of_block(base: str, block: Block, connected: Container[str] = ()) -> Card:
+    """The card of a block; one of a type that we do not know shows its title and its plain values.
+
+    One that offers to connect what is ``connected`` says that it is.
+    """
+    if block.block_type == "integration_prompt":
+        return _integration(base, block.payload, connected)
+    makers = {"image": _image, "checkout": _checkout}
     make = makers.get(block.block_type, _generic)
     return make(base, block.block_type, block.payload)
 
 
-def _integration(base: str, _: str, payload: dict[str, Any]) -> Card:
+def _integration(base: str, payload: dict[str, Any], connected: Container[str]) -> Card:
     integration = _text(payload.get("type"))
+    is_connected = integration in connected
     return Card(
         kind="connect",
         title=f"Connect {title(integration)}",
-        look="optional",
+        look="closed" if is_connected else "optional",
+        outcome="answered" if is_connected else "",
         message=_text(payload.get("reason")),
         href=f"{base}/connect/{integration}" if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", integration) else "",
     )
@@ -107,8 +115,9 @@ def _image(base: str, _: str, payload: dict[str, Any]) -> Card:
 
 
 def _checkout(base: str, _: str, payload: dict[str, Any]) -> Card:
-    card = _generic(base, "checkout", payload)
-    card.href = _link(payload.get("url") or payload.get("link"))
+    where = next((key for key in ("url", "link") if _link(payload.get(key))), "")
+    card = _generic(base, "checkout", {key: value for key, value in payload.items() if key != where})
+    card.href = _link(payload.get(where))
     return card
 
 

@@ -29,12 +29,12 @@ _BYTES_A_SECOND = 400_000
 _HEAVY = 4096
 
 
-async def stream(log: TurnLog, base: str, after: int, closing: Bell, heartbeat: float) -> AsyncIterator[bytes]:
+async def stream(log: TurnLog, fold: Fold, after: int, closing: Bell, heartbeat: float) -> AsyncIterator[bytes]:
     """Events past number ``after`` of a turn's log, to its end, or until the gateway closes.
 
-    ``heartbeat``: seconds after which a comment is sent when there is nothing to tell.
+    ``fold`` makes them, and is new. ``heartbeat``: seconds after which a comment is sent when there is nothing to tell.
     """
-    follower = _Follower(log, Fold(log.turn_id, base))
+    follower = _Follower(log, fold)
     follower.skip(after)
     while not closing.has_rung:
         began, sent = time.monotonic(), 0

@@ -11,10 +11,12 @@ from markupsafe import Markup
 
 from cpsl.errors import AuthError, InvalidRequest, NotFound
 from cpsl.gateway import asking
+from cpsl.gateway.apps.service import VersionRef
 from cpsl.gateway.chats.routes import MAX_BODY_BYTES
 from cpsl.gateway.http import sse
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.web import following, markdown, transcript
+from cpsl.gateway.web.parts import Fold
 from cpsl.gateway.web.rendering import message_page, see_other
 from cpsl.gateway.web.visits import Visit, app_page, base_of, signed_in, visit
 from cpsl.wire.turns import ChatRequest, Session, SessionList
@@ -57,12 +59,14 @@ async def follow(
     app: str, request_id: str, request: GatewayRequest, after: int | None = None, last_event_id: Last = None
 ) -> Stream:
     """The parts of a turn's answer, as they come."""
-    await asking.of_turn(request, request_id)
+    row = await asking.of_turn(request, request_id)
     if (known := (last_event_id if last_event_id is not None else after) or 0) < 0:
         raise InvalidRequest("after must not be negative")
     gateway = request.gateway
+    version = await gateway.apps.version(row.app_id, row.version)
+    fold = Fold(request_id, base_of(request, app), await _connected(request, version, row.app_user_id))
     log = await gateway.turns.log_of(request_id)
-    stream = following.stream(log, base_of(request, app), known, gateway.closing, gateway.settings.heartbeat)
+    stream = following.stream(log, fold, known, gateway.closing, gateway.settings.heartbeat)
     return sse.stream(stream)
 
 
@@ -73,7 +77,8 @@ async def _chat_page(request: GatewayRequest, app: str, session_id: str | None) 
         session = await _session(request, seen, session_id) if session_id else None
     except NotFound as error:
         where = {"app": app, "base": base_of(request, app)} if error.code == "session_not_found" else {}
-        return message_page("Not found", error.message, 404, **where)
+        said = "This conversation was deleted, or it is not yours" if where else error.message
+        return message_page("Not found", said, 404, **where)
     except AuthError:
         return _to_sign_in(request, app)
     return await _shown(request, seen, session)
@@ -89,11 +94,18 @@ async def _session(request: GatewayRequest, seen: Visit, session_id: str) -> Ses
     return await request.gateway.sessions.head(seen.version, seen.user, session_id)
 
 
+async def _connected(request: GatewayRequest, version: VersionRef, app_user_id: str) -> set[str]:
+    """What a user has connected and an app can use: cards that offer to connect it say so."""
+    gateway = request.gateway
+    return set(await gateway.db.read(lambda c: gateway.integrations.of_user(c, version, app_user_id)))
+
+
 async def _shown(request: GatewayRequest, seen: Visit, session: Session | None) -> Response[Any]:
     gateway, version = request.gateway, seen.version
     turns = Markup("")
-    if session is not None:
-        turns = await transcript.of_session(gateway, version.app, session.id, seen.base)
+    if session is not None and seen.user is not None:
+        connected = await _connected(request, version, seen.user.id)
+        turns = await transcript.of_session(gateway, version.app, session.id, seen.base, connected)
     listed = SessionList([])
     if seen.user is not None:
         listed = await gateway.sessions.list(version, seen.user, _LISTED, None)

@@ -6,11 +6,11 @@ same HTML. Which parts there are, and their ids, depends on the log alone: who c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import partial
 from typing import NamedTuple
 
-from cpsl.gateway.chats.running import WAITS
+from cpsl.gateway.chats.running import BEGINS, WAITS
 from cpsl.gateway.web import cards
 from cpsl.gateway.web.rendering import render
 from cpsl.gateway.web.units import Splitter, Unit
@@ -31,15 +31,17 @@ class Fold:
     """Takes the events of one turn in order; ``fresh`` gives the parts that changed since.
 
     ``state`` is ``queued``, ``answering``, ``waiting``, ``done``, ``stopped`` or ``failed``, and ``failure`` what went
-    wrong. ``base`` is what the links of the app's pages begin with.
+    wrong. ``base`` is what the links of the app's pages begin with, and ``connected`` what cards need not offer to
+    connect any more.
     """
 
-    def __init__(self, turn_id: str, base: str) -> None:
+    def __init__(self, turn_id: str, base: str, connected: Container[str] = ()) -> None:
         self.state = "queued"
         self.failure = ""
         self._news: Status | None = None
         self._turn_id = turn_id
         self._base = base
+        self._connected = connected
         self._count = 0
         self._splitter = Splitter()
         self._changed: dict[str, Part] = {}
@@ -96,17 +98,19 @@ class Fold:
             self.state = "answering"
 
     def _tell(self, status: Status) -> None:
-        self._news = status
         if status.message == WAITS:
             self.state = "queued"
-        else:
-            self._go_on()
+            return
+        if status.message != BEGINS:
+            self._news = status
+        self._go_on()
 
     def _show(self, block: Block) -> None:
         self._close_text()
         part_id = self._blocks.get(block.id) or self._next_id()
         self._blocks[block.id] = part_id
-        self._change(part_id, partial(cards.html, part_id, self._turn_id, cards.of_block(self._base, block)))
+        card = cards.of_block(self._base, block, self._connected)
+        self._change(part_id, partial(cards.html, part_id, self._turn_id, card))
 
     def _ask(self, event: Prompt | PromptClosed) -> None:
         self._close_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -20,6 +21,11 @@ MOST_BYTES = 8 * 1024 * 1024
 """How much of a conversation a page shows, in turns and in bytes of their logs; the export has all."""
 
 
+_LONG = 1200
+_MANY_LINES = 12
+"""From how many characters or lines on a message is folded, as in ``folding.js``."""
+
+
 class _Said(NamedTuple):
     """A turn with its log so far."""
 
@@ -27,18 +33,20 @@ class _Said(NamedTuple):
     entries: list[Entry]
 
 
-async def of_session(gateway: Gateway, app: str, session_id: str, base: str) -> Markup:
-    """The last turns of a conversation, oldest first."""
+async def of_session(gateway: Gateway, app: str, session_id: str, base: str, connected: Container[str]) -> Markup:
+    """The last turns of a conversation, oldest first. ``connected``: what its user has connected."""
     said, is_all = await gateway.db.read(lambda connection: _read(connection, session_id))
     live = [_Said(each.row, _entries(gateway, each)) for each in said]
-    turns = await asyncio.to_thread(_turns, live, app, base)
+    turns = await asyncio.to_thread(_turns, live, app, base, connected)
     return turns if is_all else _earlier(app, session_id) + turns
 
 
 def message(row: Row[Any], app: str) -> Markup:
     """What somebody said with the turn of this row, as HTML."""
     attached = attachments.located(attachments.read(row.attachments), lambda file_id: file_url(app, file_id))
-    return Markup(render("parts/message.html", id=f"{row.id}-0", text=row.text, attachments=attached))  # noqa: S704
+    is_long = len(row.text) > _LONG or row.text.count("\n") >= _MANY_LINES
+    html = render("parts/message.html", id=f"{row.id}-0", text=row.text, attachments=attached, is_long=is_long)
+    return Markup(html)  # noqa: S704
 
 
 def file_url(app: str, file_id: str) -> str:
@@ -72,12 +80,12 @@ def _entries(gateway: Gateway, said: _Said) -> list[Entry]:
     return running.log.after(0) if running else said.entries
 
 
-def _turns(said: list[_Said], app: str, base: str) -> Markup:
-    return Markup("\n").join(_turn(each, app, base) for each in said)
+def _turns(said: list[_Said], app: str, base: str, connected: Container[str]) -> Markup:
+    return Markup("\n").join(_turn(each, app, base, connected) for each in said)
 
 
-def _turn(said: _Said, app: str, base: str) -> Markup:
-    fold = Fold(said.row.id, base)
+def _turn(said: _Said, app: str, base: str, connected: Container[str]) -> Markup:
+    fold = Fold(said.row.id, base, connected)
     fold.take(decode(entry.data) for entry in said.entries)
     html = render(
         "parts/turn.html",

@@ -2,7 +2,8 @@
 import { byId } from "./page.js"
 
 const KEPT = 20_000 // milliseconds: long enough to be read out, not a second transcript for ever
-const WORDS = {
+/** @type {Record<string, string>} */
+export const WORDS = {
   queued: "Waiting for its turn",
   answering: "Answering",
   waiting: "Waiting for you",
@@ -13,7 +14,7 @@ const WORDS = {
 
 /** @param {string} state */
 export function tellState(state) {
-  const words = WORDS[/** @type {keyof typeof WORDS} */ (state)] ?? ""
+  const words = WORDS[state] ?? ""
   if (byId("status").textContent !== words) byId("status").textContent = words
 }
 

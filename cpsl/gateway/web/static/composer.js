@@ -26,6 +26,12 @@ export function startComposer() {
     void stop()
     field.focus()
   })
+  // Below the text, the box belongs to the field: also where a button is that can do nothing now.
+  document.querySelector(".tools")?.addEventListener("mousedown", (event) => {
+    if (/** @type {Element} */ (event.target).closest("button")) return
+    event.preventDefault()
+    field.focus()
+  })
   if (isTouch.matches) field.enterKeyHint = "enter"
 }
 
@@ -78,6 +84,7 @@ function onKey(event) {
 
 async function submit() {
   if (isBusy || isEmpty()) return
+  focusComposer() // the button that was pressed is disabled now
   isBusy = true
   update()
   const isReady = await whenUploaded()

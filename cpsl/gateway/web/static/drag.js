@@ -2,6 +2,7 @@
 import { attach } from "./attachments.js"
 import { fileCard, give } from "./files.js"
 import { byId } from "./page.js"
+import { toast } from "./toast.js"
 
 const shade = byId("dropping")
 /** @type {Element | null} */
@@ -47,13 +48,25 @@ function onDrop(event) {
   hide()
   if (!hasFiles(event.dataTransfer)) return
   event.preventDefault() // or the browser would leave the page and show the file
-  receive(event.target, [...(event.dataTransfer?.files ?? [])], true)
+  receive(event.target, filesIn(event.dataTransfer), true)
+}
+
+/**
+ * The files that came, without folders, which cannot be read as one.
+ * @param {DataTransfer | null} transfer
+ */
+function filesIn(transfer) {
+  const items = [...(transfer?.items ?? [])].filter(({ kind }) => kind === "file")
+  const files = items.filter((item) => !item.webkitGetAsEntry()?.isDirectory).map((item) => item.getAsFile())
+  if (files.length < items.length) toast("A folder cannot be attached. Choose the files in it.")
+  return files.filter((file) => file !== null)
 }
 
 /** @param {ClipboardEvent} event */
 function onPaste(event) {
   const files = [...(event.clipboardData?.files ?? [])]
-  if (!files.length) return
+  // Cells of a sheet come as text and as a picture of them: who copied them means the text.
+  if (!files.length || event.clipboardData?.types.includes("text/plain")) return
   event.preventDefault()
   receive(event.target, files, byId("message").value !== "")
 }

@@ -34,7 +34,6 @@ function restart() {
  * @param {AbortSignal} signal
  */
 async function read(turn, signal) {
-  tellState(turn.dataset.state ?? "")
   for (let attempt = 1; !signal.aborted && !isOver(turn); attempt += 1) {
     try {
       await readOnce(turn, signal, () => (attempt = 1))

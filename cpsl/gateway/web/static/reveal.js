@@ -6,12 +6,21 @@
  */
 export function addReveals(root) {
   for (const input of root.querySelectorAll("input[data-reveal]")) {
-    if (!input.closest(".reveal")) addReveal(/** @type {HTMLInputElement} */ (input))
+    if (!input.closest(".reveal")) addReveal(/** @type {HTMLInputElement} */ (input), labelOf(root, input.id))
   }
 }
 
-/** @param {HTMLInputElement} input */
-function addReveal(input) {
+/**
+ * @param {ParentNode} root
+ * @param {string} id
+ */
+const labelOf = (root, id) => root.querySelector(`label[for="${CSS.escape(id)}"]`)?.textContent?.trim() ?? ""
+
+/**
+ * @param {HTMLInputElement} input
+ * @param {string} label
+ */
+function addReveal(input, label) {
   const box = document.createElement("span")
   box.className = "reveal"
   const button = document.createElement("button")
@@ -23,8 +32,11 @@ function addReveal(input) {
     button.setAttribute("aria-pressed", String(shown))
     button.querySelector("use")?.setAttribute("href", shown ? "#icon-eye-off" : "#icon-eye")
   }
+  const name = document.createElement("span")
+  name.className = "visually-hidden"
+  name.textContent = `Show ${label}`
+  button.append(name)
   button.title = "Show"
-  button.setAttribute("aria-label", "Show")
   show(false)
   button.addEventListener("click", () => show(input.type === "password"))
   input.form?.addEventListener("submit", () => show(false)) // so that browsers know it for a password

@@ -12,9 +12,14 @@ const isAtEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clie
 /** Show the end, and stay there. */
 export function toEnd() {
   follows = true
-  scroller.scrollTop = scroller.scrollHeight
+  scroller.scrollTop = byId("turns").childElementCount ? scroller.scrollHeight : 0
   lastTop = scroller.scrollTop
   jump.hidden = true
+}
+
+/** Stay where it is now, whatever grows. */
+export function stay() {
+  follows = false
 }
 
 scroller.addEventListener("scroll", () => {

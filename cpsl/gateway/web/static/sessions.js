@@ -3,6 +3,7 @@ import { on, post } from "./channel.js"
 import { changeSession, focusComposer } from "./composer.js"
 import { closeDrawer } from "./drawer.js"
 import { follow, refresh } from "./follow.js"
+import { addRows, today } from "./groups.js"
 import { call, fetchPage, Problem } from "./http.js"
 import { addressOf, api, byId, copyOf, openSession, page, setOpenSession } from "./page.js"
 import { isDeleted } from "./deletions.js"
@@ -18,11 +19,13 @@ const search = /** @type {HTMLInputElement} */ (byId("search"))
 const updated = new Map()
 let visits = 0
 let loads = 0
+let day = today()
 
-/** @typedef {{id: string, title: string, pinned?: boolean, updated_at?: number}} Session */
+/** @typedef {{id: string, title: string, pinned?: boolean, created_at?: number, updated_at?: number}} Session */
 
 /** Make the list and the history work. */
 export function startSessions() {
+  fill([...list.querySelectorAll("li")])
   let timer = 0
   search.addEventListener("input", () => {
     clearTimeout(timer)
@@ -63,7 +66,10 @@ export async function open(id, pushes) {
   try {
     const fresh = await fetchPage(id)
     if (visit !== visits) return
-    if (!fresh) return toast("This conversation is not there any more.")
+    if (!fresh) {
+      if (!pushes) history.replaceState(null, "", addressOf(openSession()))
+      return toast("This conversation is not there any more.")
+    }
     if (pushes) history.pushState(null, "", addressOf(id))
     show(id, fresh)
   } catch (error) {
@@ -129,12 +135,23 @@ export async function load() {
   const found = await fetchList(search.value.trim())
   if (number !== loads) return // a newer one was asked for: what this one says may be of before
   if (!found || list.querySelector("form")) return // a title is being written: the list is fetched when it is done
-  list.replaceChildren(...found.sessions.filter(({ id }) => !isDeleted(id)).map(rowOf))
+  fill(found.sessions.filter(({ id }) => !isDeleted(id)).map(rowOf))
   setNext(found.next)
   const note = byId("no-sessions")
   note.hidden = list.childElementCount > 0
   note.textContent = search.value.trim() ? "Nothing found." : "Your conversations will be here."
   mark()
+}
+
+/**
+ * Show these rows and no others.
+ * @param {HTMLElement[]} rows
+ */
+function fill(rows) {
+  day = today()
+  list.replaceChildren()
+  addRows(list, rows)
+  list.dataset.grouped = "yes"
 }
 
 /**
@@ -154,9 +171,10 @@ async function fetchList(query, after) {
 }
 
 /** @param {Session} session */
-function rowOf({ id, title, pinned }) {
+function rowOf({ id, title, pinned, created_at }) {
   const row = copyOf("t-row")
   row.dataset.session = id
+  row.dataset.began = created_at
   row.toggleAttribute("data-pinned", Boolean(pinned))
   row.querySelector("a").href = addressOf(id)
   row.querySelector("a span").textContent = title || "Conversation"
@@ -178,7 +196,7 @@ async function more({ target }) {
   setNext(null)
   const found = await fetchList(search.value.trim(), next)
   if (!found) return setNext(next)
-  list.append(...found.sessions.filter(({ id }) => !isDeleted(id)).map(rowOf))
+  addRows(list, found.sessions.filter(({ id }) => !isDeleted(id)).map(rowOf))
   setNext(found.next)
   mark()
 }
@@ -186,6 +204,7 @@ async function more({ target }) {
 /** See whether something was said elsewhere in the conversation that is open. */
 async function poll() {
   if (document.visibilityState !== "visible" || search.value) return
+  if (day !== today()) void load()
   const id = openSession()
   const found = await fetchList("")
   const session = found?.sessions.find((each) => each.id === id)

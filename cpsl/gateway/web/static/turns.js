@@ -1,6 +1,7 @@
 // The conversation as it stands in the page: turns, and the parts that they are made of.
-import { tell } from "./announce.js"
+import { tell, tellState, WORDS } from "./announce.js"
 import { textOf } from "./copy.js"
+import { addFolds, isLong } from "./folding.js"
 import { addReveals } from "./reveal.js"
 import { byId, copyOf } from "./page.js"
 import { toEnd } from "./scroll.js"
@@ -44,6 +45,8 @@ export function showPending(entry) {
   turn.id = `pending-${entry.id}`
   turn.querySelector(".bubble").textContent = entry.text
   turn.querySelector(".bubble").hidden = !entry.text
+  turn.querySelector(".bubble").classList.toggle("long", isLong(entry.text))
+  addFolds(turn)
   if (entry.files.length) turn.querySelector(".bubble").after(fileList(entry.files))
   list.append(turn)
   toEnd()
@@ -85,13 +88,16 @@ export function showSent(entryId, sent) {
   const pending = document.getElementById(`pending-${entryId}`)
   if (turnOf(sent.request_id)) return pending?.remove()
   const turn = pending ?? copyOf("t-turn")
+  const state = openTurn() ? "queued" : "sent" // another answer is still coming, or this one begins at once
   turn.id = `turn-${sent.request_id}`
   turn.dataset.turn = sent.request_id
   turn.dataset.after = String(sent.after ?? 0)
   const message = made(sent.html)
   if (message) turn.replaceChildren(message)
+  addFolds(turn)
   if (!pending) list.insertBefore(turn, list.querySelector(".turn[data-state=pending]"))
-  setState(turn, "queued")
+  setState(turn, state)
+  if (state === "queued") tellState(state)
 }
 
 /** @param {string} entryId */
@@ -124,13 +130,24 @@ export function putPart(turn, id, html) {
  * @param {string} html
  */
 function replacePart(old, part, html) {
-  if (old.className !== "answer" || part.className !== "answer") return old.replaceWith(part)
+  if (old.className !== "answer" || part.className !== "answer") return swap(old, part)
   const next = [...part.childNodes]
   let same = 0
   while (old.childNodes[same] && next[same]?.isEqualNode(old.childNodes[same])) same += 1
   while (old.childNodes[same]) old.childNodes[same].remove()
   old.append(...next.slice(same))
   sources.set(old, html)
+}
+
+/**
+ * Put a card in the place of another. Who was in it goes on writing: else the focus would be lost.
+ * @param {Element} old
+ * @param {Element} part
+ */
+function swap(old, part) {
+  const hadFocus = old.contains(document.activeElement)
+  old.replaceWith(part)
+  if (hadFocus) byId("message").focus({ preventScroll: true })
 }
 
 /**
@@ -154,20 +171,21 @@ export function putNews(turn, { message, detail }) {
 export function setState(turn, state, message = "") {
   const wasOver = isOver(turn)
   turn.dataset.state = state
-  showWorking(turn, state === "queued" || state === "answering")
+  showWorking(turn)
   if (!FINAL.includes(state)) return
   addEnd(turn, message)
   if (!wasOver) tell(textOf(turn))
 }
 
-/**
- * @param {HTMLElement} turn
- * @param {boolean} isWorking
- */
-function showWorking(turn, isWorking) {
+/** @param {HTMLElement} turn */
+function showWorking(turn) {
+  const { state = "" } = turn.dataset
   const line = turn.querySelector(":scope > .working")
-  if (!isWorking) line?.remove()
-  else if (!line) turn.append(copyOf("t-working"))
+  if (!["sent", "queued", "answering"].includes(state)) return line?.remove()
+  if (!line) turn.append(copyOf("t-working"))
+  const news = turn.querySelector(":scope > .working > .news")
+  if (state === "queued") putNews(turn, { message: WORDS.queued })
+  else if (news?.textContent === WORDS.queued) putNews(turn, { message: "" })
 }
 
 /**
@@ -195,6 +213,7 @@ function addEnd(turn, message = "") {
 function enhance(part) {
   for (const button of part.querySelectorAll("[data-copy]")) button.toggleAttribute("hidden", false)
   addReveals(part)
+  addFolds(part)
 }
 
 /** Make more of all turns that came with the page. */
@@ -202,7 +221,7 @@ export function enhanceAll() {
   enhance(list)
   for (const turn of turns()) {
     if (isOver(turn)) turn.querySelector(":scope > .turn-end") ?? addEnd(turn)
-    else showWorking(turn, turn.dataset.state !== "waiting")
+    else showWorking(turn)
   }
 }
 
@@ -224,10 +243,13 @@ export function merge(fresh) {
  * @param {HTMLElement} theirs
  */
 function mergeCards(ours, theirs) {
-  if (!isOver(ours)) return // its stream tells
-  for (const card of theirs.querySelectorAll(":scope > [data-part=block], :scope > [data-part=prompt]")) {
+  // Of a turn that is not over its stream tells, but not what somebody connected meanwhile.
+  const changing = isOver(ours) ? "[data-part=block], [data-part=prompt]" : "[data-kind=connect]"
+  for (const card of /** @type {NodeListOf<HTMLElement>} */ (theirs.querySelectorAll(`:scope > :is(${changing})`))) {
     const old = document.getElementById(card.id)
-    if (old && old.className !== card.className) old.replaceWith(document.adoptNode(card))
+    if (!old || old.className === card.className) continue
+    swap(old, document.adoptNode(card))
+    tell(card.innerText)
   }
 }
 
