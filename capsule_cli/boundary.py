@@ -8,8 +8,10 @@ import sys
 
 import typer
 
-from capsule_cli import errors, output
+from capsule_cli import errors, interrupted, output
 from capsule_cli.tree import GLOBAL_FLAGS, build
+
+INTERRUPTED = errors.EXIT_CODES[KeyboardInterrupt]
 
 
 def run(arguments: list[str]) -> int:
@@ -20,17 +22,18 @@ def run(arguments: list[str]) -> int:
         arguments = _without_global_flags(arguments)
         as_json = output.mode() == "json" or _asks_for_json(arguments)
         result = build().main(args=arguments, prog_name="capsule", standalone_mode=False)
-    except KeyboardInterrupt:
-        return 130
+    except (KeyboardInterrupt, typer.Abort):
+        result = INTERRUPTED
     except BrokenPipeError:
         raise
     except SystemExit as exit:
         _tell_of_a_closed_pipe(exit)
         raise
-    except typer.Abort:
-        return 130
     except Exception as error:
         return _fail(error, as_json=as_json)
+    if result == INTERRUPTED:  # of most of them Typer has made this exit code already
+        interrupted.end_line()
+        return INTERRUPTED
     _tell_of_updates()
     return result if isinstance(result, int) else 0
 

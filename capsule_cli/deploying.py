@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-from capsule_cli import output, progress
+from capsule_cli import interrupted, output, progress
 from capsule_cli.connect import closing
 from cpsl.errors import DeployFailed
 from cpsl.wire.apps import AppSpec, DeployDone, DeployError, DeployEvent, DeployLog, DeployStatus, Development
@@ -15,6 +16,8 @@ from cpsl.wire.apps import AppSpec, DeployDone, DeployError, DeployEvent, Deploy
 if TYPE_CHECKING:
     from cpsl.client import Client
     from cpsl.client.deploying import DeployPlan
+
+_SLOW_SECONDS = 1.0  # what takes longer is not left without a word
 
 
 def deploy(
@@ -31,6 +34,10 @@ def deploy(
     sent: then version 0 and no URL, but the ``deployment_id``. Raises what ``client.deploy`` raises.
     """
     screen = _Screen(agreed)
+    slow = Timer(_SLOW_SECONDS, lambda: output.say(f"Importing {entry} here, to see what it asks for …"))
+    slow.daemon = True
+    slow.start()
+    screen.planned = slow.cancel
     deployed = client.deploys.stream(entry, development=development, progress=screen.sent)
     try:
         with screen.sending, closing(deployed) as events:
@@ -40,6 +47,8 @@ def deploy(
         raise
     except DeployFailed as error:
         raise _without_repeats(error, screen.printed) from None
+    finally:
+        slow.cancel()
 
 
 def plan(client: Client, entry: str) -> dict[str, Any]:
@@ -66,6 +75,8 @@ def _followed(events: Iterable[DeployPlan | DeployEvent], screen: _Screen, *, wa
                 return event
             case DeployStatus(deployment_id=id) if id and not wait:
                 return DeployDone(screen.app, 0, "", id)
+            case DeployStatus(deployment_id=id) if id:
+                screen.begun(event)
             case DeployStatus() | DeployLog():
                 screen.event(event)
             case DeployError():
@@ -81,14 +92,16 @@ class _Screen:
     def __init__(self, agreed: Callable[[AppSpec], None]) -> None:
         self.sending = ExitStack()
         self.printed: list[str] = []
+        self.planned: Callable[[], None] = lambda: None
         self._agreed = agreed
         self.app = ""
-        self._has_begun = False
+        self._id = ""
         self._advance: progress.Advance = lambda count: None
         self._read = 0
 
     def plan(self, made: DeployPlan) -> None:
         """What it is to do; the next step says what is missing."""
+        self.planned()
         self._agreed(made.spec)
         if made.missing:
             return
@@ -104,10 +117,14 @@ class _Screen:
         self._advance(count - self._read)
         self._read = count
 
+    def begun(self, event: DeployStatus) -> None:
+        """The gateway has it all, and goes on alone from here."""
+        self._id = event.deployment_id
+        self.event(event)
+
     def event(self, event: DeployStatus | DeployLog) -> None:
         """What the gateway says."""
         self.sending.close()
-        self._has_begun = True
         if isinstance(event, DeployStatus):
             return output.say(event.message)
         self.printed.append(event.line.rstrip())
@@ -115,10 +132,17 @@ class _Screen:
 
     def stopped(self) -> None:
         """Ctrl-C, or the like, ended the waiting for it."""
-        if self._has_begun:
-            output.say(f"The gateway goes on with it. See what becomes of it: capsule app versions {self.app}")
+        self.sending.close()
+        interrupted.end_line()
+        if self._id:
+            output.say(f"The gateway goes on with it. See what becomes of it: {waiting(self.app, self._id)}")
         elif self.app:
             output.say("Stopped before all of it was sent: what was live stays live.")
+
+
+def waiting(app: str, deployment_id: str) -> str:
+    """The command that waits for a deployment."""
+    return f"capsule wait {app} --for deployment={deployment_id}"
 
 
 def _without_repeats(error: DeployFailed, shown: list[str]) -> DeployFailed:

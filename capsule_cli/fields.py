@@ -39,6 +39,7 @@ _STATUS = (
 
 FIELDS: dict[str, str | tuple[str, ...]] = {
     "app delete": _DELETED,
+    "app deploys": "cpsl.wire.deployments:Deployment",
     "app get": f"{_APPS}App",
     "app list": f"{_APPS}App",
     "app restart": f"{_APPS}Restarted",
@@ -71,7 +72,7 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
     "fs mkdir": ("path",),
     "fs mv": ("source", "path"),
     "fs rm": ("path", "deleted"),
-    "fs show": f"{_RESOURCES}FileSystem",
+    "fs show": ("id", "name", "created_at", "path", "is_folder", "size", "modified_at", "etag", "sha256"),
     "fs upload": ("path", "size", "sha256", "stored", "unchanged", "skipped"),
     "gateway start": ("url", "pid", "version", "started_at", "isolation"),
     "gateway status": ("running", "ready", "data_dir", "url", "pid", "version", "started_at", "isolation"),

@@ -292,7 +292,18 @@ def print_json(value: Any, chosen: str = fields.ALL) -> None:
 def _plain(value: Any) -> Any:
     import msgspec
 
-    return _with_iso_times(msgspec.to_builtins(value))
+    return _with_iso_times(msgspec.to_builtins(_whole(value)))
+
+
+def _whole(value: Any) -> Any:
+    """Structs with all their fields, also those that are left out on the wire: who picks one must find it."""
+    if hasattr(value, "__struct_fields__"):
+        return {name: _whole(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, list | tuple):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    return value
 
 
 def _with_iso_times(value: Any) -> Any:

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from capsule_cli import deploying, errors, loglines, output
+from capsule_cli import deploying, errors, interrupted, loglines, output
 from capsule_cli.connect import closing, connect
 from capsule_cli.watching import Project
 from cpsl.client import Client
@@ -55,6 +55,7 @@ class Report:
     def stopped(self, app: str) -> None:
         """It ends."""
         with suppress(OSError):  # the terminal may be gone
+            interrupted.end_line()
             if self._json:
                 output.print_json({"event": "stopped", "app": app}, self._json)
             elif app:

@@ -54,16 +54,24 @@ def open_source(local: str) -> Source:
     return Source(file, path.name, os.fstat(file.fileno()).st_size)
 
 
-def target_path(local: str | None, remote: Address) -> Path:
-    """Where a download goes: into ``local`` if that is a folder, else there."""
+def target_path(local: str | None, remote: Address, *, folder: bool = False) -> Path:
+    """Where a download goes: into ``local`` if that is a folder, else there.
+
+    A ``folder`` that comes down becomes ``local``, so that the same command again goes on with it; it goes into
+    ``local`` only where that is written as a place to put things in.
+    """
     path = Path(local).expanduser() if local else Path(remote.last)
-    if path.is_dir() and remote.last:
+    if local and remote.last and (_is_place(local) if folder else path.is_dir()):
         path /= remote.last
     if path == Path(""):
         raise UsageError(
             f"{remote} has no name of its own", hint=f"Say where it goes: capsule fs download {remote} DIR"
         )
     return path
+
+
+def _is_place(local: str) -> bool:
+    return local.endswith(("/", os.sep)) or Path(local).name in ("", "..", "~")
 
 
 def to_stdout(pieces: Iterable[bytes]) -> None:

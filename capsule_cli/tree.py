@@ -38,7 +38,7 @@ COMMANDS: dict[str, Entry] = {
     "logs": Entry(DAILY, "logs:cli", "Show what an app logged."),
     "open": Entry(DAILY, "open:cli", "Open an app in the browser."),
     "wait": Entry(DAILY, "wait:cli", "Wait until an app is live, healthy or has answered."),
-    "app": Entry(THINGS, "app:cli", "Apps: list, get, versions, rollback, restart, delete; their users."),
+    "app": Entry(THINGS, "app:cli", "Apps: list, get, versions, deploys, rollback, restart, delete; their users."),
     "secret": Entry(THINGS, "secret:cli", "Secrets that apps read: create, update, list, delete."),
     "session": Entry(THINGS, "session:cli", "Conversations of an app: list, show, rename, delete."),
     "fs": Entry(THINGS, "fs:cli", "Filesystems that apps mount, and the files in them."),
@@ -62,12 +62,14 @@ ALIASES = {
     "get": ("show", "info"),
     "info": ("show", "get"),
     "history": ("versions",),
+    "deployments": ("deploys",),
 }
 """Other words for a verb, each with the verbs that it may stand for: the first that the noun has."""
 
 ELSEWHERE = {
     "whoami": "status",
     "history": "app versions",
+    "deployments": "app deploys",
     "rollback": "app rollback",
     "restart": "app restart",
     "delete": "app delete",

@@ -51,7 +51,7 @@ _capsule() {
     if [[ $prev == --profile ]]; then _capsule_names profiles; return; fi
     case $words in
         "") _capsule_words "quickstart create serve deploy chat logs open wait app secret session fs channel login logout status auth config doctor gateway completion skill help --help --version --profile --token-file --no-input --no-color --no-truncate" ;;
-        'app') _capsule_words "list get versions rollback restart delete users --help" ;;
+        'app') _capsule_words "list get versions deploys rollback restart delete users --help" ;;
         'app users') _capsule_words "list disable enable delete --help" ;;
         'secret') _capsule_words "create update list delete --help" ;;
         'session') _capsule_words "list show rename delete --help" ;;
@@ -167,6 +167,16 @@ _capsule() {
             esac
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
+            else case $place in
+                0) _capsule_names apps ;;
+                esac
+            fi ;;
+        'app deploys')
+            case $prev in
+                --profile) _capsule_names profiles; return ;;
+            esac
+            if [[ $cur == -* ]]; then
+                _capsule_words "--quiet -q --profile --json --help"
             else case $place in
                 0) _capsule_names apps ;;
                 esac
@@ -356,7 +366,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_names filesystems ;;
+                0) _capsule_names places ;;
                 esac
             fi ;;
         'fs ls')

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cpsl import private_files
 from cpsl.errors import ConfigError, NotFound
 
+N = TypeVar("N", int, float)
 DEFAULT_PROFILE = "local"
 """The profile of this machine's own gateway; used when no other was chosen."""
 
@@ -46,22 +47,29 @@ def _flag(value: Any) -> bool:
     return text in ("1", "true", "yes", "on")
 
 
+def _number(kind: type[N], value: Any) -> N:
+    try:
+        return kind(value)
+    except ValueError:
+        raise ValueError("is no whole number" if kind is int else "is no number") from None
+
+
 def _port(value: Any) -> int:
-    number = int(value)
+    number = _number(int, value)
     if not 0 <= number <= 65535:
         raise ValueError("is not a port between 0 and 65535")
     return number
 
 
 def _seconds(value: Any) -> float:
-    number = float(value)
+    number = _number(float, value)
     if not 0 < number < float("inf"):
         raise ValueError("is not a positive number of seconds")
     return number
 
 
 def _count(value: Any) -> int:
-    number = int(value)
+    number = _number(int, value)
     if number < 0:
         raise ValueError("is negative")
     return number
@@ -102,7 +110,7 @@ _ROWS = (
     Setting("turn_timeout", _seconds, 900.0, "Seconds that an app may take to answer one message."),
     Setting("keep_versions", _count, 10, "How many versions of an app the gateway keeps, besides the live one."),
     Setting("keyring", _keyring_mode, "auto", "Keep tokens in the system's keyring: auto, on or off."),
-    Setting("keyring_timeout", _seconds, 2.0, "Seconds that the keyring may take to prove that it works."),
+    Setting("keyring_timeout", _seconds, 2.0, "Seconds that the keyring may take for an answer."),
     Setting("allow_http", _flag, False, "Send tokens over plain http to hosts other than this machine."),
     Setting("timeout", _seconds, 60.0, "Seconds that the gateway may take to answer a request."),
     Setting("completion_timeout", _seconds, 0.3, "Seconds that a shell may wait for the names that it completes."),

@@ -17,7 +17,7 @@ from capsule_cli.tree import examples, noun
 if TYPE_CHECKING:
     from cpsl.wire.apps import ImageSpec
 
-cli = noun("Apps: list, get, versions, rollback, restart, delete; their users.")
+cli = noun("Apps: list, get, versions, deploys, rollback, restart, delete; their users.")
 cli.add_typer(app_users.cli, name="users")
 
 
@@ -71,6 +71,24 @@ def versions(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = None) -> N
             "ENTRY": lambda version: version.entry,
             "IMAGE": lambda version: _image(version.image),
             "CREATED": lambda version: output.when(version.created_at),
+        },
+        empty="Nothing was deployed yet.",
+    )
+
+
+@cli.command(epilog=examples("capsule app deploys hello", "capsule app deploys hello --json state,error"))
+def deploys(app: AppArg, quiet: QuietOpt = False, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
+    """List the last deploys of an app, and why any failed. The newest is first."""
+    with connect(profile) as client:
+        found = client.deploys.list(app)
+    Output(json=json, quiet=quiet).rows(
+        found,
+        {
+            "DEPLOYMENT": lambda deploy: deploy.deployment_id,
+            "STATE": lambda deploy: deploy.state,
+            "VERSION": lambda deploy: _version(deploy.version),
+            "CREATED": lambda deploy: output.when(deploy.created_at),
+            "ERROR": lambda deploy: deploy.error.message if deploy.error else "-",
         },
         empty="Nothing was deployed yet.",
     )

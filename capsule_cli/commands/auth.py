@@ -250,7 +250,7 @@ def _show_code(code: DeviceCode) -> None:
     output.say(f"Enter  {code.user_code}")
     output.whisper(f"Waiting for you to confirm it, for {code.expires_in // 60} minutes (Ctrl-C gives up) …")
     if sys.stderr.isatty():
-        open_in_browser(code.verification_uri_complete or code.verification_uri)
+        open_in_browser(code.verification_uri_complete or code.verification_uri, beside=True)
 
 
 def _default_gateway() -> str:

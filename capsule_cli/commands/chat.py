@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from capsule_cli import ask, output
+from capsule_cli import ask, interrupted, output
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
 from capsule_cli.options import AppArg, JsonOpt, ProfileOpt
@@ -138,6 +138,7 @@ def _once(client: Client, way: _Way, follow: Callable[[Turn], Answer], *, keep: 
         if turn.answer.session_id:
             keep(turn.answer.session_id)
     if answer.cancelled:
+        interrupted.is_told()
         raise KeyboardInterrupt
     if way.json:
         output.print_json(answer.as_json(), way.json)

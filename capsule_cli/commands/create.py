@@ -9,6 +9,7 @@ import typer
 
 from capsule_cli import output, project
 from capsule_cli.options import ForceOpt, JsonOpt, QuietDoneOpt
+from capsule_cli.quoting import quoted
 from capsule_cli.tree import examples, verb
 
 cli = verb()
@@ -33,5 +34,5 @@ def create(
         return output.print_json({"path": str(target), "app": app, "template": template, "files": written}, json)
     with output.hush(quiet):
         output.done(f"Created {app} from template {template}: {', '.join(written)}")
-        output.whisper(f"  Next: cd {target} && capsule deploy app.py:app && capsule chat {app}")
+        output.whisper(f"  Next: cd {quoted(target)} && capsule deploy app.py:app && capsule chat {app}")
     output.data(str(target))

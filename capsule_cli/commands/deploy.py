@@ -68,7 +68,7 @@ def _tell(done: DeployDone, *, json: str | None) -> None:
         output.done(f"{done.app} v{done.version} is live. Talk to it: capsule chat {done.app}")
     else:
         output.done(f"{done.app} is sent; the gateway goes on with it")
-        output.whisper(f"  capsule wait {done.app} --for deployment={done.deployment_id}")
+        output.whisper(f"  {deploying.waiting(done.app, done.deployment_id)}")
     output.data(done.url or done.deployment_id)
 
 

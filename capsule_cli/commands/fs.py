@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capsule_cli import addresses, ask, downloading, output, transfer, uploading
+from capsule_cli import addresses, ask, downloading, file_rows, interrupted, output, transfer, uploading
 from capsule_cli.addresses import Address
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
 from capsule_cli.options import ConfirmOpt, ForceOpt, JsonOpt, NameArg, ProfileOpt, QuietDoneOpt, QuietOpt, YesOpt
 from capsule_cli.output import Output
+from capsule_cli.quoting import quoted
 from capsule_cli.tree import examples, noun
+from cpsl.errors import Conflict
 
 if TYPE_CHECKING:
     from cpsl.client import Client
-    from cpsl.wire.resources import Entry
 
 RecursiveOpt = Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all that is in them.")]
 SkipOpt = Annotated[bool, typer.Option("--skip-existing", help="Leave what exists as it is.")]
@@ -64,10 +65,20 @@ def delete(
     Output(json=json).done(f"Filesystem {name} deleted", {"name": name, "deleted": True})
 
 
-@cli.command(epilog=examples("capsule fs show reports"))
-def show(name: NameArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
-    """Show a filesystem."""
+@cli.command(epilog=examples("capsule fs show reports", "capsule fs show reports:/2026/november.csv"))
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME[:/PATH]", help="The filesystem, or a file or folder in it.", show_default=False),
+    ],
+    profile: ProfileOpt = None,
+    json: JsonOpt = None,
+) -> None:
+    """Show a filesystem, or a file in it with its size and checksum."""
+    place = addresses.read(name)
     with connect(profile) as client:
+        if place is not None:
+            return file_rows.show_file(client.filesystems.stat(place.name, place.path, digest=True), json)
         found = client.filesystems.get(name)
     Output(json=json).item(found, {"Name": found.name, "Id": found.id, "Created": output.when(found.created_at)})
 
@@ -93,22 +104,10 @@ def ls(
             return output.print_json([entry for page in pages for entry in page], json)
         empty = True
         for page in pages:
-            _show_page(page, quiet=quiet, first=empty)
+            file_rows.show_page(page, quiet=quiet, first=empty)
             empty = False
     if empty:
         output.say(f"Nothing in {folder.path}")
-
-
-def _show_page(page: Sequence[Entry], *, quiet: bool, first: bool) -> None:
-    if quiet:
-        return output.data("\n".join(output.clean(entry.name).replace("\n", " ") for entry in page))
-    lines = output.align([("NAME", "SIZE", "MODIFIED"), *(_cells(entry) for entry in page)])
-    output.data("\n".join(lines if first else lines[1:]))
-
-
-def _cells(entry: Entry) -> tuple[str, str, str]:
-    name, size = (f"{entry.name}/", "-") if entry.is_folder else (entry.name, output.size(entry.size))
-    return name, size, output.when(entry.modified_at)
 
 
 @cli.command(
@@ -185,6 +184,7 @@ def download(
     """Download a file or folder.
 
     Run it again after an interruption: it goes on where it stopped. A file appears under its name when it is complete.
+    With a slash at its end FILE is a folder to download into.
     """
     remote, local = addresses.of_download(places)
     if local == "-" and json:
@@ -192,9 +192,10 @@ def download(
     if local == "-":
         with connect(profile) as client:
             return transfer.to_stdout(client.filesystems.download(remote.name, remote.path))
-    target = transfer.target_path(local, remote)
     with connect(profile) as client, _resumable():
-        jobs = _download_plan(client, remote, target, recursive=recursive)
+        is_folder = recursive and client.filesystems.stat(remote.name, remote.path).is_folder
+        target = transfer.target_path(local, remote, folder=is_folder)
+        jobs = _download_plan(client, remote, target, is_folder=is_folder)
         saving = downloading.Saving(client, force=force, skip_existing=skip_existing)
         report = saving.run(jobs) if jobs else saving.report
     if not recursive and report.saved:
@@ -205,8 +206,8 @@ def download(
     Output(json=json).done(told, {"saved": report.saved, "unchanged": report.same, "size": report.size})
 
 
-def _download_plan(client: Client, remote: Address, target: Path, *, recursive: bool) -> list[downloading.Job]:
-    if recursive and client.filesystems.stat(remote.name, remote.path).is_folder:
+def _download_plan(client: Client, remote: Address, target: Path, *, is_folder: bool) -> list[downloading.Job]:
+    if is_folder:
         return downloading.plan(client, remote, target)
     size = 0 if not remote.last else client.filesystems.stat(remote.name, remote.path).size
     return [downloading.Job(remote, target, size)]
@@ -217,6 +218,7 @@ def _resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        interrupted.end_line()
         output.say("Interrupted. The same command goes on where it stopped.")
         raise
 
@@ -289,5 +291,14 @@ def rm(
     with connect(profile) as client:
         if recursive:
             ask.confirm(f"Remove {gone} with all that is in it? This cannot be undone.", yes=yes)
-        client.filesystems.delete_file(gone.name, gone.path, recursive=recursive)
+        _remove(client, gone, recursive=recursive)
     Output(json=json).done(f"Removed {gone}", {"path": gone.path, "deleted": True})
+
+
+def _remove(client: Client, gone: Address, *, recursive: bool) -> None:
+    try:
+        client.filesystems.delete_file(gone.name, gone.path, recursive=recursive)
+    except Conflict as error:
+        if error.code == "folder_not_empty":
+            error.hint = f"With all that is in it: capsule fs rm -r {quoted(str(gone))}"
+        raise

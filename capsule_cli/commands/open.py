@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -32,13 +33,24 @@ def open_(
         open_in_browser(found.url)
 
 
-def open_in_browser(url: str) -> None:
-    """Open ``url``, or say that it has to be done by hand."""
+_IN_THE_TERMINAL = ("www-browser", "links", "elinks", "lynx", "w3m")
+
+
+def open_in_browser(url: str, *, beside: bool = False) -> None:
+    """Open ``url``, or say that it has to be done by hand.
+
+    ``beside``: only in a browser that leaves the terminal as it is, or in the one that ``BROWSER`` names.
+    """
     import webbrowser
 
     try:
-        opened = webbrowser.open(url)
+        hides = beside and not os.environ.get("BROWSER") and _name(webbrowser.get()) in _IN_THE_TERMINAL
+        opened = not hides and webbrowser.open(url)
     except (webbrowser.Error, OSError):
         opened = False
     if not opened:
         output.whisper("No browser could be opened here: use the address above.")
+
+
+def _name(browser: object) -> str:
+    return os.path.basename(str(getattr(browser, "name", "")))

@@ -11,6 +11,7 @@ from capsule_cli import daemon, deploying, output, project
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
 from capsule_cli.options import JsonOpt
+from capsule_cli.quoting import quoted
 from capsule_cli.tree import examples, verb
 from cpsl.errors import AuthError, NotFound
 
@@ -94,8 +95,8 @@ def _tell_next(target: Path, app: str) -> None:
     output.say("\nWhat you can do now:")
     for command, what in (
         (f"capsule chat {app}", "talk to it"),
-        (f"edit {target / 'app.py'}", "change it, then:"),
-        (f"capsule deploy {target / 'app.py'}:app", "put it live again"),
+        (f"edit {quoted(target / 'app.py')}", "change it, then:"),
+        (f"capsule deploy {quoted(target / 'app.py:app')}", "put it live again"),
         (f"capsule logs {app} -f", "see what it prints"),
         ("capsule gateway stop", "stop the gateway"),
     ):

@@ -13,7 +13,7 @@ from capsule_cli.connect import connect
 from capsule_cli.errors import TookTooLong, UsageError
 from capsule_cli.options import AppArg, JsonOpt, ProfileOpt, version_number
 from capsule_cli.tree import examples, verb
-from cpsl.errors import AppError, NotFound
+from cpsl.errors import AppError, CapsuleError, DeployFailed, NotFound
 
 if TYPE_CHECKING:
     from cpsl.client import Client
@@ -26,13 +26,14 @@ _PAUSE = 0.5  # seconds between two looks
 class Seen(NamedTuple):
     """One look: ``reached``, or ``failed`` for good, or neither; ``detail`` says what was seen.
 
-    ``ill``: as it is it has failed, but it may recover while there is time.
+    ``ill``: as it is it has failed, but it may recover while there is time; ``error`` is what is raised for it.
     """
 
     reached: bool
     detail: str
     failed: bool = False
     ill: bool = False
+    error: CapsuleError | None = None
 
 
 @cli.command(
@@ -53,27 +54,35 @@ def wait(
     profile: ProfileOpt = None,
     json: JsonOpt = None,
 ) -> None:
-    """Wait for an app or a turn. Exit code 0 when reached, 6 when it took too long, 7 when it failed."""
+    """Wait for an app, a deployment or a turn. Exit code 0 when reached, 6 when it took too long, 7 when it failed."""
     look = _look(wanted)
     with connect(profile) as client:
-        seen = _until(lambda: look(client, app), timeout)
+        seen = _until(lambda: look(client, app), timeout, heard=_say_nothing if json else output.whisper)
     if json:
         output.print_json({"app": app, "for": wanted, "reached": seen.reached, "detail": seen.detail}, json)
     if seen.failed or seen.ill:
-        raise AppError(f"{app}: {seen.detail}", hint=f"capsule logs {app}")
+        raise seen.error or AppError(f"{app}: {seen.detail}", hint=f"capsule logs {app}")
     if not seen.reached:
         raise TookTooLong(f"{app} is not {wanted} after {timeout:g} seconds: {seen.detail}")
     if not json:
         output.done(f"{app}: {seen.detail}")
 
 
-def _until(look: Callable[[], Seen], timeout: float) -> Seen:
-    end = time.monotonic() + timeout
+def _say_nothing(message: str) -> None:
+    """For those who read JSON."""
+
+
+def _until(look: Callable[[], Seen], timeout: float, heard: Callable[[str], None]) -> Seen:
+    """Look again and again; what is waited for is told, once each."""
+    end, told = time.monotonic() + timeout, ""
     while True:
         seen = look()
         left = end - time.monotonic()
         if seen.reached or seen.failed or left <= 0:
             return seen
+        if seen.detail != told:
+            heard(f"Waiting: {seen.detail}")
+            told = seen.detail
         time.sleep(min(_PAUSE, left))
 
 
@@ -111,12 +120,15 @@ def _version(client: Client, app: str, number: int) -> Seen:
 
 
 def _deployment(client: Client, app: str, id: str) -> Seen:
-    """A deploy that failed leaves no version, so only the time tells that."""
-    try:
-        found = next((each for each in client.apps.versions(app) if each.deployment_id == id), None)
-    except NotFound:
-        found = None
-    return Seen(True, f"v{found.version} came up") if found else Seen(False, "it has not come up")
+    found = client.deploys.get(id)
+    if found.app not in ("", app) and client.apps.get(app).name != found.app:
+        raise NotFound(f"{id} is a deployment of {found.app}, not of {app}", code="deployment_not_found")
+    if found.state == "done":
+        return Seen(True, f"v{found.version} came up")
+    if (why := found.error) is None:
+        return Seen(False, "it has not come up yet")
+    error = DeployFailed(why.message, code=why.code, hint=why.hint, traceback=why.traceback)
+    return Seen(False, why.message, failed=True, error=error)
 
 
 def _turn(client: Client, id: str) -> Seen:

@@ -49,7 +49,11 @@ _capsule() {
 _TAIL = """    esac
 }
 
-_capsule "$@"
+if [[ $funcstack[1] == _capsule ]]; then
+    _capsule "$@"
+elif (( $+functions[compdef] )); then  # source <(capsule completion zsh)
+    compdef _capsule capsule
+fi
 """
 
 

@@ -128,6 +128,8 @@ class Commands:
 
     def _attach(self, rest: str) -> None:
         path = Path(unquoted(rest)).expanduser()
+        if rest and path.is_dir():
+            raise UsageError(f"{rest} is a folder", hint="/attach FILE")
         if not rest or not path.is_file():
             raise UsageError(f"No such file: {rest}" if rest else "Which file?", hint="/attach FILE")
         self._talk.attachments.append(path)

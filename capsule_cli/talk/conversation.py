@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from capsule_cli import errors, output
+from capsule_cli import errors, interrupted, output
 from capsule_cli.talk.commands import Commands, is_command
 from capsule_cli.talk.composer import composer
 from capsule_cli.talk.places import Sessions
@@ -134,5 +134,6 @@ class Conversation:
         output.whisper("(Ctrl-C again, or Ctrl-D, leaves.)")
 
     def _tell_how_to_continue(self) -> None:
+        interrupted.is_told()
         if self.session_id:
             output.whisper(f"Continue with: capsule chat {self._app} --session {self.session_id}")

@@ -2,20 +2,27 @@
 
 A keyring can be absent, hang on a locked collection, or start a daemon per call. So it is probed once, in a process
 of its own with a time limit, and the result is remembered in ``config.toml``; ``CAPSULE_KEYRING`` (auto, on, off)
-overrules it. The file is only written when the keyring fails, hence what it holds is newer and is read first.
+overrules it. Every later use has the same limit. The file is only written when the keyring fails, hence what it holds
+is newer and is read first.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
 import msgspec
 
 from cpsl import config, private_files
 from cpsl.errors import ConfigError
 
+T = TypeVar("T")
 KEYRING = "keyring"
 """What ``write`` and ``read`` call the place when it is the keyring; else it is the path of the file."""
 
@@ -99,42 +106,79 @@ def _may_use_keyring() -> bool:
 
 
 def _keyring_write(name: str, value: str) -> bool:
-    import keyring
+    def write() -> bool:
+        import keyring
 
-    try:
         keyring.set_password(_SERVICE, name, value)
         return keyring.get_password(_SERVICE, name) == value
+
+    try:
+        return _in_time(write)
     except Exception:  # backends raise whatever their system raises; the file is there for all of it
         return False
 
 
 def _keyring_read(name: str) -> str | None:
-    import keyring
+    def read() -> str | None:
+        import keyring
+
+        return keyring.get_password(_SERVICE, name)
 
     try:
-        return keyring.get_password(_SERVICE, name)
+        return _in_time(read)
     except Exception as error:
-        raise ConfigError(
-            f"The keyring did not give the token ({type(error).__name__})",
-            code="keyring_failed",
-            hint="Unlock it, or run CAPSULE_KEYRING=off capsule login to keep the token in a file.",
-        ) from None
+        raise _failed("give the token", error) from None
 
 
 def _keyring_delete(name: str) -> None:
-    import keyring
-    from keyring.errors import PasswordDeleteError
+    def delete() -> None:
+        import keyring
+        from keyring.errors import PasswordDeleteError
+
+        with suppress(PasswordDeleteError):  # it was not there
+            keyring.delete_password(_SERVICE, name)
 
     try:
-        keyring.delete_password(_SERVICE, name)
-    except PasswordDeleteError:
-        return  # it was not there
+        _in_time(delete)
     except Exception as error:
-        raise ConfigError(
-            f"The keyring did not delete {name!r} ({type(error).__name__})",
-            code="keyring_failed",
-            hint="Unlock it and try again.",
-        ) from None
+        raise _failed(f"delete {name!r}", error) from None
+
+
+class _Silent(Exception):
+    """The keyring does not answer."""
+
+
+def _in_time(work: Callable[[], T]) -> T:
+    """What ``work`` returns. Raises _Silent when that takes longer than the setting ``keyring_timeout``.
+
+    A keyring that was found to work may hang later: it waits for a password where nobody can type one.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except Exception as error:
+            done.set_exception(error)
+
+    Thread(target=run, daemon=True).start()  # such a thread ends with the process, whatever it waits for
+    limit = config.get("keyring_timeout")
+    try:
+        return done.result(limit)
+    except TimeoutError:
+        if done.done():
+            raise
+        raise _Silent(f"no answer in {limit:g} seconds") from None
+
+
+def _failed(what: str, error: Exception) -> ConfigError:
+    why = str(error) if isinstance(error, _Silent) else type(error).__name__
+    longer = "\nIf it only takes longer: capsule config set keyring_timeout 20" if isinstance(error, _Silent) else ""
+    return ConfigError(
+        f"The keyring did not {what} ({why})",
+        code="keyring_failed",
+        hint=f"Unlock it, or run CAPSULE_KEYRING=off capsule login to keep the token in a file.{longer}",
+    )
 
 
 def _load_file() -> dict[str, str]:

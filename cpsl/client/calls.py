@@ -17,6 +17,7 @@ from cpsl.client.types import AppInfo
 from cpsl.errors import InvalidRequest
 from cpsl.wire import accounts, apps, integrations, resources, turns
 from cpsl.wire import users as wire_users
+from cpsl.wire.deployments import Deployment, DeploymentList
 
 S = TypeVar("S")
 JSON = {"Content-Type": "application/json"}
@@ -63,8 +64,12 @@ def _make(path: str, value: Any, answer: type[S]) -> Call[S]:
 
 
 def _key() -> dict[str, str]:
+    return {"Idempotency-Key": new_key()}
+
+
+def new_key() -> str:
     """By it the gateway knows a request again whose answer was lost: it does it once, and answers twice."""
-    return {"Idempotency-Key": f"cpsl-{uuid.uuid4().hex}"}
+    return f"cpsl-{uuid.uuid4().hex}"
 
 
 def _delete(path: str, query: Mapping[str, str] | None = None) -> Call[None]:
@@ -180,6 +185,16 @@ def build_log(name_or_id: str, version: int | None) -> Call[apps.BuildLog]:
 def check_deploy(spec: apps.AppSpec) -> Call[apps.DeployCheck]:
     """What stands in the way of deploying."""
     return _post("/deploys/check", spec, apps.DeployCheck, repeatable=True)
+
+
+def deployment(deployment_id: str) -> Call[Deployment]:
+    """What became of a deploy."""
+    return _get(f"/deploys/{segment(deployment_id)}", Deployment)
+
+
+def deployments(name_or_id: str) -> Call[DeploymentList]:
+    """The last deploys of an app."""
+    return _get(f"/apps/{segment(name_or_id)}/deploys", DeploymentList)
 
 
 # --- resources ----------------------------------------------------------------------------------------------------

@@ -164,18 +164,25 @@ class Client:
         return self._driver.run(flows.call(self._gateway, calls.data(app, name, params)))
 
     def deploy(
-        self, entry: str, *, progress: Progress | None = None, timeout: float | Timeout | None = None
+        self,
+        entry: str,
+        *,
+        progress: Progress | None = None,
+        timeout: float | Timeout | None = None,
+        idempotency_key: str | None = None,
     ) -> apps.DeployDone:
         """Put the app at ``entry`` (``FILE.py:SYMBOL``) live, and wait until it is.
 
         The folder of FILE is the project: all of it is sent, but what ``.gitignore`` and ``.capsuleignore`` name, and
         never ``.env``. The app is imported in a process of its own to learn what it declares. ``progress`` is called
         with how many bytes of the files have been sent; ``timeout`` is in seconds for all of it. What happens on the
-        way: ``client.deploys.stream``.
+        way: ``client.deploys.stream``. A lost connection is taken up again, and the same ``idempotency_key`` gives the
+        same deploy, even in another process.
 
         Raises EntryPointError or NotFound for what is no entry, NotFound (``missing_resources``) for what the app names
         and the workspace has not, DeployFailed (with ``traceback``) when it does not come up, Conflict for a name or a
-        channel that is taken, TooLarge; StreamCut when the connection is lost, while the gateway goes on with it.
+        channel that is taken, TooLarge; StreamCut when the connection is lost for good, while the gateway goes on with
+        it.
 
         >>> live = client.deploy("hello/app.py:app")
         >>> print(live.app, "is live")
@@ -183,7 +190,8 @@ class Client:
         """
         from cpsl.client import deploying  # when it is used: it brings what packs and unpacks
 
-        return self._driver.run(deploying.deploy(self._gateway, entry, None, progress, timeout))
+        flow = deploying.deploy(self._gateway, entry, None, progress, timeout, idempotency_key)
+        return self._driver.run(flow)
 
     def me(self) -> accounts.Me:
         """Who the token is. Raises AuthError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,7 @@ def deploy(
     development: Development | None,
     progress: Progress | None,
     timeout: float | Timeout | None,
+    idempotency_key: str | None = None,
 ) -> Flow[DeployDone]:
     """Emits a DeployPlan, before anything is sent, then DeployEvents; returns the last of them."""
     gateway = gateway.limited(whole(timeout))
@@ -54,9 +56,19 @@ def deploy(
     made, files = yield from _planned(gateway, place, development)
     yield Emit(made)
     _refuse_missing(made)
-    archive = bundle.pack(files, progress)
-    spec = made.spec
-    return (yield from streams.deploy(gateway, archive, place.name, spec.name, spec.secrets, development))
+    archive, spec = _Archive(files, progress), made.spec
+    key = idempotency_key
+    return (yield from streams.deploy(gateway, archive, place.name, spec.name, spec.secrets, development, key))
+
+
+class _Archive:
+    """Files, packed anew whenever they have to be sent again."""
+
+    def __init__(self, files: bundle.Bundle, progress: Progress | None) -> None:
+        self._files, self._progress = files, progress
+
+    def __iter__(self) -> Iterator[bytes]:
+        return bundle.pack(self._files, self._progress)
 
 
 def _planned(

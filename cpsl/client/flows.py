@@ -72,6 +72,12 @@ class Gateway:
     until: float | None = None
     on_wait: Callable[[Waiting | None], None] = _unheard
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_retries, int) or self.max_retries < 0:
+            raise errors.InvalidRequest(
+                f"max_retries cannot be {self.max_retries!r}", code="invalid_retries", hint="Give 0 or more."
+            )
+
     def limited(self, timeout: Timeout = NO_LIMITS) -> Gateway:
         """This one for one job that begins now: its ``total`` is for all requests of it together."""
         limits = timeout.over(self.timeout)
@@ -96,9 +102,14 @@ class Gateway:
     def refusal(self, answer: Answer) -> errors.CapsuleError | None:
         """The error that an answer tells of, or None."""
         error = wall.refusal(answer, self.url)
-        if isinstance(error, errors.AuthError) and error.status == 401 and self.source and not error.hint:
-            error.hint = f"The token came from {self.source}. Run 'capsule login' for a new one."
+        if isinstance(error, errors.AuthError) and error.status == 401 and self.source:
+            error.hint = self._about_the_token(error.hint)
         return error
+
+    def _about_the_token(self, hint: str | None) -> str:
+        if self.source.startswith("environment"):  # a login would not help
+            return f"It came from {self.source}, which goes before every login: unset it, or give it a valid one."
+        return hint or f"The token came from {self.source}. Run 'capsule login' for a new one."
 
 
 def delay(attempt: int, asked: float | None = None) -> float:
@@ -200,6 +211,7 @@ class Subject(Generic[E]):
     - ``opened`` sees each response's head; ``request_id`` names the turn, once it is known
     - ``settled``, if given, asks whether the log has ended, for those who begin behind its end
     - ``timeout``: how long the whole may take, and its connections
+    - ``later`` says how to take it up when it was given up
     """
 
     first: Request
@@ -211,6 +223,7 @@ class Subject(Generic[E]):
     request_id: Callable[[], str | None] = field(default=lambda: None)
     settled: Call[bool] | None = None
     timeout: Timeout = NO_LIMITS
+    later: Callable[[], str] | None = None
 
 
 def follow(gateway: Gateway, subject: Subject[E]) -> Flow[None]:
@@ -253,20 +266,25 @@ class _Following(Generic[E]):
                 return
             if error.code == _ENDED_EARLY and self._subject.last == before and (yield from self._is_over()):
                 return
-            if not is_cut(error):
+            if not is_cut(error) or self._gateway.is_over or not self._next().repeatable:
                 raise error
             pause = self._spend(error, progress=self._subject.last > before)
             self._gateway.on_wait("reconnecting" if self._begun else "contacting")
             yield Sleep(pause)
 
+    def _next(self) -> Request:
+        subject = self._subject
+        return subject.resume(subject.last) if subject.last else subject.first
+
     def _once(self) -> Flow[errors.CapsuleError | None]:
         """One connection; None if it brought the log to its end."""
         subject = self._subject
-        request = subject.resume(subject.last) if subject.last else subject.first
         try:
             self._connected_at = None
             self._gateway.on_wait("reconnecting" if self._begun else "contacting")
-            request = replace(request, silence=self._silence(), connect=subject.timeout.connect)
+            request = self._next()
+            silence = request.silence or self._silence()
+            request = self._gateway.in_time(replace(request, silence=silence, connect=subject.timeout.connect))
             yield from _connect(self._gateway, request, subject)
             self._connected_at, self._begun = self._gateway.clock(), True
             self._gateway.on_wait(None)
@@ -368,25 +386,9 @@ def _given_up(gateway: Gateway, subject: Subject[E], error: errors.CapsuleError)
 
 
 def _take_up_later(subject: Subject[E]) -> str:
+    if subject.later is not None:
+        return subject.later()
     turn = subject.request_id()
     if turn is None:
         return "Call again with the same idempotency_key to take it up."
     return f"Take it up with client.turns.events({turn!r}, after={subject.last})."
-
-
-def once(
-    gateway: Gateway, request: Request, read: Callable[[Received], Any], ending: Callable[[Any], bool]
-) -> Flow[Any]:
-    """Emits the events of a stream that cannot be resumed; returns the last. Raises StreamCut if that never comes."""
-    yield from asked(gateway.limited(), request, Open)
-    while (received := (yield NextEvent())) is not None:
-        if not received.data:
-            continue
-        try:
-            event = read(received)
-        except wall.FOREIGN as error:
-            raise wall.translated(error, gateway.url) from error
-        yield Emit(event)
-        if ending(event):
-            return event
-    raise errors.StreamCut(f"{gateway.url} broke off before the end", hint="Look at what it did, then try again.")

@@ -98,8 +98,10 @@ def logout(profile: str | None = None, *, http_client: httpx.Client | None = Non
     try:
         revoked = _revoke(name, http_client)
     finally:
-        store.delete(token_name(name))
-        config.remove_profile(name)
+        try:
+            store.delete(token_name(name))
+        finally:  # a keyring that hangs keeps nobody logged in
+            config.remove_profile(name)
     return revoked
 
 

@@ -16,6 +16,7 @@ from cpsl.client.operations import Call, Readable, T
 from cpsl.client.timeouts import Timeout
 from cpsl.client.types import StreamChunk
 from cpsl.wire import accounts, apps, integrations, resources, turns, users
+from cpsl.wire.deployments import Deployment
 
 if TYPE_CHECKING:
     from cpsl.client.deploying import DeployPlan
@@ -33,6 +34,9 @@ class _Noun:
     def __init__(self, driver: SyncDriver, gateway: flows.Gateway) -> None:
         self._driver = driver
         self._gateway = gateway
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(gateway_url={self._gateway.url!r})"
 
     def _ask(self, wanted: Call[T]) -> T:
         return self._driver.run(flows.call(self._gateway, wanted))
@@ -219,6 +223,7 @@ class Deploys(_Noun):
         development: apps.Development | None = None,
         progress: Progress | None = None,
         timeout: float | Timeout | None = None,
+        idempotency_key: str | None = None,
     ) -> Iterator[DeployPlan | apps.DeployEvent]:
         """As ``client.deploy``, but yields what happens, as it happens.
 
@@ -231,7 +236,8 @@ class Deploys(_Noun):
         """
         from cpsl.client import deploying  # when it is used: it brings what packs and unpacks
 
-        return self._driver.iterate(deploying.deploy(self._gateway, entry, development, progress, timeout))
+        flow = deploying.deploy(self._gateway, entry, development, progress, timeout, idempotency_key)
+        return self._driver.iterate(flow)
 
     def check(self, spec: apps.AppSpec) -> apps.DeployCheck:
         """What the spec names that the workspace has not."""
@@ -245,6 +251,7 @@ class Deploys(_Noun):
         app: str = "",
         secrets: Iterable[str] = (),
         development: apps.Development | None = None,
+        idempotency_key: str | None = None,
     ) -> Iterator[apps.DeployEvent]:
         """Send an archive (``cpsl.bundle.pack``) and deploy ``entry`` (``app.py:app``); what happens, as it happens.
 
@@ -252,9 +259,31 @@ class Deploys(_Noun):
         ``secrets`` names those that must be in the environment when the app is imported; with ``development`` it goes
         live under its name for development. The last event is a DeployDone. After a DeployError it raises DeployFailed,
         Conflict for a name or a channel that is taken, NotFound for what the app names and the workspace has not;
-        StreamCut when it was cut off.
+        StreamCut when it was cut off for good: ``bytes`` are sent again with the same ``idempotency_key``, which gives
+        the same deploy again; what can be read only once is sent once.
         """
-        return self._driver.iterate(streams.deploy(self._gateway, archive, entry, app, secrets, development))
+        flow = streams.deploy(self._gateway, archive, entry, app, secrets, development, idempotency_key)
+        return self._driver.iterate(flow)
+
+    def get(self, deployment_id: str) -> Deployment:
+        """What became of a deploy: whether it runs, is ``done`` or ``failed``, and why. Raises NotFound.
+
+        >>> deployed = client.deploy("hello/app.py:app")
+        >>> (client.deploys.get(deployed.deployment_id)).state
+        'done'
+        """
+        return self._ask(calls.deployment(deployment_id))
+
+    def list(self, app: str) -> _list[Deployment]:
+        """The last deploys of an app, newest first, also those that failed."""
+        return (self._ask(calls.deployments(app))).deploys
+
+    def events(self, deployment_id: str, *, after: int = 0) -> Iterator[apps.DeployEvent]:
+        """What happens in a deploy from event number ``after + 1``; of one that ended a while ago only how it ended.
+
+        Raises as ``create`` does.
+        """
+        return self._driver.iterate(streams.deploy_events(self._gateway, deployment_id, after))
 
 
 class Sessions(_Noun):

@@ -33,8 +33,24 @@ def split(entry: str, hint: str = "Like: app.py:app") -> Entry:
         raise EntryPointError(f"{symbol!r} in {entry!r} is not the name of a variable", hint=hint)
     path = Path(file if file.endswith(".py") else f"{file}.py").expanduser()
     if not path.is_file():
-        raise NotFound(f"There is no file {path}", code="file_not_found", hint=hint)
+        raise NotFound(_not_there(file, path), code="file_not_found", hint=_nearest(file, symbol) or hint)
     return Entry(path.parent.resolve(), f"{path.name}:{symbol}")
+
+
+def _not_there(file: str, path: Path) -> str:
+    given = Path(file).expanduser()
+    if given.is_dir():
+        return f"{file} is a folder"
+    return f"{file} is no Python file" if given.is_file() else f"There is no file {path}"
+
+
+def _nearest(file: str, symbol: str) -> str | None:
+    """What may be meant: the file in a folder, or of a module as ``uvicorn`` takes it."""
+    given = Path(file)
+    for near in (given / "app.py", given / "main.py", Path(f"{file.replace('.', '/')}.py")):
+        if near.is_file():
+            return f"Did you mean {near}:{symbol} ?"
+    return None
 
 
 def described(entry: Entry, seconds: float | None = None) -> Flow[AppSpec]:

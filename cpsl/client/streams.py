@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,8 @@ import msgspec
 from cpsl import errors
 from cpsl.client import calls
 from cpsl.client.attaching import Attachable, sent
-from cpsl.client.flows import Gateway, Subject, follow, once
-from cpsl.client.operations import Answer, Call, Flow, Received, Request
+from cpsl.client.flows import Gateway, Subject, follow
+from cpsl.client.operations import Answer, Call, Flow, Readable, Received, Request
 from cpsl.client.timeouts import Timeout, whole
 from cpsl.client.types import StreamChunk
 from cpsl.wire import apps
@@ -153,15 +153,66 @@ def deploy(
     app: str,
     secrets: Iterable[str],
     development: apps.Development | None,
+    idempotency_key: str | None = None,
 ) -> Flow[apps.DeployDone]:
-    """Sends an archive; emits the DeployEvents, returns the last. Raises what a DeployError stands for."""
-    headers = {**EVENT_STREAM, "Content-Type": "application/gzip"}
+    """Sends an archive; emits the DeployEvents, returns the last. Raises what a DeployError stands for.
+
+    The key makes sending it again safe: it is the same deploy. An archive that can be read only once is sent once.
+    """
+    headers = {
+        **EVENT_STREAM,
+        "Content-Type": "application/gzip",
+        "Idempotency-Key": idempotency_key or calls.new_key(),
+    }
     query = {"entry": entry, "app": app, "secret_names": ",".join(secrets)}
     if development is not None:
         query |= {"dev": "true", "channel_names": ",".join(development.channels)}
         query |= {"take_channels": "true"} if development.take_channels else {}
-    request = Request("POST", "/deploys", query, archive, headers)
-    return once(gateway, request, lambda received: _decode_deploy(received.data), _deploy_ended)
+    gateway, again = gateway.limited(), _is_rereadable(archive)
+    silence = gateway.timeout.read  # as on any request: what the stream may be silent counts once it is known
+    first = Request("POST", "/deploys", query, archive, headers, repeatable=again, silence=silence)
+    return _deployed(gateway, first, "", 0)
+
+
+def deploy_events(gateway: Gateway, deployment_id: str, after: int) -> Flow[apps.DeployDone]:
+    """Emits the DeployEvents of a deploy from number ``after + 1``, of an old one only the last; as ``deploy``."""
+    return _deployed(gateway, _deploy_events_after(deployment_id, after), deployment_id, after)
+
+
+def _is_rereadable(archive: Any) -> bool:
+    return isinstance(archive, Iterable) and not isinstance(archive, Iterator | Readable)
+
+
+def _deployed(gateway: Gateway, first: Request, deployment_id: str, after: int) -> Flow[apps.DeployDone]:
+    known, seen = [deployment_id], list[apps.DeployEvent]()
+
+    def opened(head: Answer) -> None:
+        if id := head.headers.get("x-deployment-id"):
+            known[0] = id
+            subject.first = _deploy_events_after(id, after)  # all was received: it need not be sent again
+
+    def ending(event: apps.DeployEvent) -> bool:
+        seen[:] = [event]
+        return _deploy_ended(event)
+
+    subject = Subject(
+        first=first,
+        resume=lambda number: _deploy_events_after(known[0], number),
+        read=lambda received, number: _decode_deploy(received.data),
+        ending=ending,
+        last=after,
+        opened=opened,
+        later=lambda: f"See what became of it: client.deploys.get({known[0]!r})" if known[0] else "Deploy again.",
+    )
+    yield from follow(gateway, subject)
+    done = seen[-1]
+    assert isinstance(done, apps.DeployDone)
+    return done
+
+
+def _deploy_events_after(deployment_id: str, number: int) -> Request:
+    path = f"/deploys/{calls.segment(deployment_id)}/events"
+    return Request("GET", path, {"after": str(number)}, headers=EVENT_STREAM, repeatable=True)
 
 
 def _deploy_ended(event: apps.DeployEvent) -> bool:

@@ -7,6 +7,7 @@ import asyncio
 from cpsl.engine.local import LocalEngine
 from cpsl.gateway.accounts.devices import Devices
 from cpsl.gateway.accounts.service import Accounts
+from cpsl.gateway.apps.deployments import Deployments
 from cpsl.gateway.apps.deploys import Deploys
 from cpsl.gateway.apps.importing import Importer
 from cpsl.gateway.apps.inventory import Inventory
@@ -89,7 +90,9 @@ class Gateway:
         self.retention = Retention(self.db, self.engine, self.apps, self.redactions, settings.keep_versions)
         self.importer = Importer(self.engine, self.secrets, self.redactions)
         self.inventory = Inventory(self.secrets, self.filesystems, self.channels)
+        self.deployments = Deployments(self.db, self.apps, settings.heartbeat)
         self.deploys = Deploys(
+            self.deployments,
             self.apps,
             self.secrets,
             self.inventory,
@@ -142,6 +145,7 @@ class Gateway:
         await asyncio.to_thread(self.reserve.hold)
         await self.accounts.set_up()
         await self.apps.sweep()
+        await self.deployments.recover()
         await self.user_files.sweep()
         await asyncio.to_thread(self.uploads.sweep)
         await self.turns.recover(self.prompts.hold)

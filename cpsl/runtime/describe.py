@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def describe(entry: str, descriptor: int) -> int:
 
     What the app prints meanwhile goes to stderr. A failure is written as one ``Broken``, with status 1.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # who asked gets it too, and says what there is to say
     out = os.dup(descriptor)
     os.dup2(2, 1)
     sys.stdout = sys.stderr

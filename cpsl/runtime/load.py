@@ -56,15 +56,22 @@ def _execute(file: Path) -> ModuleType:
 
 
 def _import_failed(name: str, error: BaseException) -> DeployFailed:
-    hint = error.hint if isinstance(error, CapsuleError) else None
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        hint = f'If {error.name} is a package, name it in the app: image=cpsl.Image(python_packages=["{error.name}"])'
     return DeployFailed(
         f"{name} could not be imported: {type(error).__name__}: {error}",
         code="import_failed",
-        hint=hint,
+        hint=_mending(error),
         traceback=own_traceback(error),
     )
+
+
+def _mending(error: BaseException) -> str | None:
+    if isinstance(error, CapsuleError):
+        return error.hint
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f'If {error.name} is a package, name it in the app: image=cpsl.Image(python_packages=["{error.name}"])'
+    if isinstance(error, ImportError) and "no known parent package" in str(error):
+        return "The folder of the file is the top of the project: import what is beside it without the dots."
+    return None
 
 
 def _find(module: ModuleType, symbol: str, file_name: str) -> App:

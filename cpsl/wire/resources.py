@@ -68,7 +68,7 @@ class NameOnly(msgspec.Struct):
 
 
 class FileSystem(msgspec.Struct):
-    """A named folder that apps mount. ``size`` in bytes is what its files hold together."""
+    """A named folder that apps mount."""
 
     id: str
     name: str

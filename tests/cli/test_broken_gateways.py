@@ -24,6 +24,7 @@ from tests.cli.test_tree import LEAVES, LOCAL
 # What each command is given. A new command has to be added here: a test says so.
 ARGUMENTS: dict[str, list[str]] = {
     "app delete": ["x", "--yes"],
+    "app deploys": ["x"],
     "app get": ["x"],
     "app list": [],
     "app rollback": ["x"],

@@ -155,6 +155,7 @@ def test_stripe_8_another_gateways_token_is_called_that(live: Live) -> None:
     done = ask(live, "app", "list", CAPSULE_TOKEN="cps_of_another_gateway")
     assert done.code == 4
     assert "not valid for this gateway" in done.err
+    assert "CAPSULE_TOKEN, which goes before every login: unset it" in done.err  # to log in again would not help
     elsewhere = ask(live, "app", "list", CAPSULE_GATEWAY_URL="http://127.0.0.1:9")
     assert elsewhere.code == 4  # the token of one gateway never goes to another
     assert "There is no token for http://127.0.0.1:9" in elsewhere.err

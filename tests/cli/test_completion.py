@@ -28,6 +28,7 @@ _describe() { print -rl -- "${described[@]%%:*}" }
 _files() { print -r -- FILES }
 words=("$@"); CURRENT=$#
 source "$SCRIPT"
+_capsule
 """
 _FISH = """
 source $SCRIPT
@@ -69,6 +70,19 @@ def completed(shell: str, scripts: Path, env: dict[str, str], *words: str, any_b
     found = [line.strip() for line in done.stdout.splitlines() if line.strip()]
     # zsh and fish choose among what they are offered; a stand-in for their functions does not.
     return [line for line in found if any_begin or line.startswith(words[-1]) or line == "FILES"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
+@pytest.mark.parametrize("load", ['source "$SCRIPT"', "fpath=(${SCRIPT:h}/site $fpath)"], ids=["sourced", "installed"])
+def test_zsh_takes_the_script_either_way(scripts: Path, load: str) -> None:
+    """``source <(capsule completion zsh)``, as with other programs, ran the completion where there was none."""
+    (scripts / "site").mkdir(exist_ok=True)
+    shutil.copy(scripts / "zsh", scripts / "site" / "_capsule")
+    parts = ["autoload -U compinit", *([load] if "fpath" in load else []), "compinit -u -D", load]
+    known = "; ".join([*parts, "print -r -- ${_comps[capsule]}", "functions[_describe]='print OFFERED'"])
+    argv = ["zsh", "-f", "-c", f"{known}; words=(capsule app de) CURRENT=3; _capsule"]
+    done = subprocess.run(argv, env=os.environ | {"SCRIPT": str(scripts / "zsh")}, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("_capsule\nOFFERED\n", "")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,12 @@ def test_names(capsule: Run, arguments: list[str], code: int, told: str) -> None
     done = capsule("create", *arguments)
     assert done.returncode == code
     assert told in done.stderr
+
+
+def test_the_next_step_can_be_pasted_into_a_shell(capsule: Run, tmp_path: Path) -> None:
+    done = capsule("create", "it's ü")
+    step = done.stderr.partition("Next: ")[2].partition(" && ")[0]
+    shell = subprocess.run(
+        ["sh", "-c", f"{step} && pwd"], cwd=tmp_path / "work", capture_output=True, text=True, check=True
+    )
+    assert shell.stdout == f"{tmp_path / 'work'}/it's ü\n"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,33 @@ def test_a_folder_goes_up_and_comes_down_whole(fs: Shell, tmp_path: Path) -> Non
     assert (again["stored"], len(again["unchanged"])) == ([], 8)
     fs("fs", "upload", "-r", "source", str(source / "plain.txt"), "box:/many/")
     assert fs("fs", "ls", "box:/many", "-q").out.split() == ["plain.txt", "source"]
+
+
+def test_the_same_download_again_goes_on_with_the_same_folder(fs: Shell, tmp_path: Path) -> None:
+    """The second found the folder that the first had made, and began anew in one below it."""
+    some_tree(tmp_path / "source")
+    fs("fs", "upload", "-r", "source", "box:/same")
+    for words in (["box:/same"], ["box:/same", "there"]):
+        folder = tmp_path / (words[1:] or ["same"])[0]
+        fs("fs", "download", "-r", *words)
+        before = tree(folder)
+        again = json.loads(fs("fs", "download", "-r", *words, "--json").out)
+        assert (again["saved"], len(again["unchanged"]), tree(folder)) == ([], 8, before)
+    fs("fs", "download", "-r", "box:/same", "there/")
+    assert tree(tmp_path / "there" / "same") == tree(tmp_path / "source")
+    (tmp_path / "here").mkdir()
+    fs("fs", "download", "-r", "box:/same/plain.txt", "here")
+    assert (tmp_path / "here" / "plain.txt").is_file()
+
+
+def test_a_file_is_shown_with_its_checksum(fs: Shell, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("0123456789")
+    fs("fs", "upload", "f", "box:/shown/f")
+    told = json.loads(fs("fs", "show", "box:/shown/f", "--json").out)
+    assert (told["path"], told["size"], told["sha256"]) == ("/shown/f", 10, sha256(b"0123456789").hexdigest())
+    assert "10 B" in fs("fs", "show", "box:/shown/f").out
+    assert fs("fs", "show", "box").out.startswith("Name")
+    assert "capsule fs rm -r box:/shown" in fs("fs", "rm", "box:/shown", code=5).err
 
 
 def test_what_one_file_refuses_the_others_do_not(fs: Shell, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,17 @@ def test_an_empty_secret_on_stdin_is_refused(capsule: Run, given: str) -> None:
         (":app", 2, "not FILE.py:SYMBOL"),
         ("app.py:a b", 2, "not the name of a variable"),
         ("missing.py:app", 3, "There is no file missing.py"),
+        ("pkg.shop:app", 3, f"Did you mean pkg{os.sep}shop.py:app ?"),
+        ("folder:app", 3, "folder is a folder"),
+        ("folder:app", 3, f"Did you mean folder{os.sep}app.py:app ?"),
+        ("notes.txt:app", 3, "notes.txt is no Python file"),
+        ("..:app", 3, ".. is a folder"),
     ],
 )
-def test_entry_points_that_cannot_be(capsule: Run, entry: str, code: int, told: str) -> None:
+def test_entry_points_that_cannot_be(capsule: Run, entry: str, code: int, told: str, tmp_path: Path) -> None:
+    for name in ("pkg/shop.py", "folder/app.py", "notes.txt"):
+        (tmp_path / "work" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "work" / name).touch()
     done = capsule("deploy", entry, env=FAKE)
     assert done.returncode == code
     assert told in done.stderr

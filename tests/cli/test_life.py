@@ -215,6 +215,21 @@ def test_a_login_by_code_opens_the_browser_and_waits_for_a_yes(
     assert code in (tmp_path / "opened").read_text()
 
 
+def test_a_browser_that_runs_in_the_terminal_does_not_hide_the_code(
+    live: Live, terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    url = json.loads(live.run("gateway", "status", "--json").stdout)["url"]
+    browser = tmp_path / "www-browser"
+    browser.write_text(f"#!/bin/sh\ntouch {tmp_path / 'opened'}\n")
+    browser.chmod(0o755)
+    around = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    screen = terminal("login", "--gateway", url, env=around)
+    screen.wait_for("use the address above")
+    screen.type(CTRL_C)
+    assert screen.exit_code() == 130
+    assert not (tmp_path / "opened").exists()
+
+
 def test_ctrl_c_gives_up_a_login_by_code(live: Live, terminal: Callable[..., Terminal]) -> None:
     url = json.loads(live.run("gateway", "status", "--json").stdout)["url"]
     screen = terminal("login", "--gateway", url, env={"BROWSER": "true"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,7 +44,7 @@ def keyring_of(folder: Path, what: str) -> dict[str, str]:
     (folder / "bad_keyring.py").write_text(textwrap.dedent(BACKEND).format(what=BAD[what]))
     configured = f"[backend]\ndefault-keyring=bad_keyring.Bad\nkeyring-path={folder}\n"
     (folder / "python_keyring" / "keyringrc.cfg").write_text(configured)
-    return {"XDG_CONFIG_HOME": str(folder), "CAPSULE_KEYRING": "auto", "CAPSULE_KEYRING_TIMEOUT": "1"}
+    return {"XDG_CONFIG_HOME": str(folder), "CAPSULE_KEYRING": "auto", "CAPSULE_KEYRING_TIMEOUT": "0.5"}
 
 
 @pytest.mark.parametrize("what", BAD)
@@ -57,7 +58,7 @@ def test_a_keyring_that_is_no_help_is_done_without(live: Live, tmp_path: Path, w
         assert mine.run(*words, alone=True).returncode == 0, words
 
 
-@pytest.mark.parametrize("what", ["locked", "broken"])
+@pytest.mark.parametrize("what", ["locked", "broken", "slow"])
 def test_a_keyring_that_has_stopped_working_is_said(live: Live, tmp_path: Path, what: str) -> None:
     """A token is in it, so nothing but unlocking it helps: in one line."""
     env = live.env | keyring_of(tmp_path / "xdg", what) | {"CAPSULE_CONFIG_DIR": str(tmp_path / "config")}
@@ -71,6 +72,23 @@ def test_a_keyring_that_has_stopped_working_is_said(live: Live, tmp_path: Path, 
         assert done.returncode == 2, done.stderr
         assert done.stderr.startswith("Error: The keyring did not give the token")
         assert "CAPSULE_KEYRING=off" in done.stderr
+        assert ("(no answer in 0.5 seconds)" in done.stderr) is (what == "slow")
+
+
+def test_a_keyring_that_hangs_holds_neither_login_nor_logout(live: Live, tmp_path: Path) -> None:
+    env = live.env | keyring_of(tmp_path / "xdg", "slow") | {"CAPSULE_CONFIG_DIR": str(tmp_path / "config")}
+    (tmp_path / "config").mkdir(mode=0o700)
+    (tmp_path / "config" / "config.toml").write_text("keyring_works = true\n")
+    (tmp_path / "config" / "config.toml").chmod(0o600)
+    began = time.monotonic()
+    done = run_capsule(["login", "--json"], env, tmp_path, alone=True)
+    assert (done.returncode, json.loads(done.stdout)["token_kept_in"]) == (0, str(tmp_path / "config/credentials.json"))
+    assert run_capsule(["status"], env, tmp_path, alone=True).returncode == 0
+    left = run_capsule(["logout"], env, tmp_path, alone=True)
+    assert "did not delete" in left.stderr
+    assert run_capsule(["status"], env, tmp_path, alone=True).returncode == 4
+    assert run_capsule(["doctor"], env, tmp_path, alone=True).stdout.count("fail  keyring") == 1
+    assert time.monotonic() - began < 30
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,7 @@ def test_ctrl_c_at_a_prompt_is_130_and_says_nothing(terminal: Open, words: list[
     assert screen.exit_code() == 130
     assert "Error" not in screen.screen
     assert "Traceback" not in screen.screen
+    assert screen.screen.endswith("\n"), "the shell's prompt would stand behind it"
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("\n", 1), (CTRL_D, 1), ("y\n", 6)])
@@ -85,3 +87,13 @@ def test_a_token_is_never_awaited_at_a_terminal(terminal: Open) -> None:
 def test_stdin_for_a_secret_is_never_awaited_at_a_terminal(terminal: Open) -> None:
     screen = terminal("secret", "create", "A", "-", env=FAKE)
     assert screen.exit_code() == 2
+
+
+def test_an_app_that_is_slow_to_import_is_no_silence_and_ctrl_c_ends_it(terminal: Open, tmp_path: Path) -> None:
+    """The import is a process of its own, which got the Ctrl-C too and answered with a traceback."""
+    (tmp_path / "slow.py").write_text("import cpsl, time\ntime.sleep(30)\napp = cpsl.App('slow')\n")
+    screen = terminal("deploy", f"{tmp_path / 'slow.py'}:app", env=FAKE)
+    screen.wait_for("slow.py:app here, to see what it asks for")
+    screen.type(CTRL_C)
+    assert screen.exit_code() == 130
+    assert "Traceback" not in screen.screen

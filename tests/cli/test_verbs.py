@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from capsule_cli import fields
 from tests.cli.conftest import Live, write_app
 from tests.cli.inside import Done, run
 
@@ -163,7 +164,43 @@ def test_a_deploy_that_is_not_waited_for_is_an_id_to_wait_with(live: Live, tmp_p
     told = json.loads(ask(live, "deploy", entry, "--no-wait", "--json").out)
     assert (told["app"], told["version"], told["url"]) == ("unwaited", None, None)
     assert told["deployment_id"].startswith("ver_")
-    assert ask(live, "wait", "unwaited", "--for", "deployment=ver_none", "--timeout", "0").code == 6
+    assert ask(live, "wait", "unwaited", "--for", "deployment=ver_none").code == 3
+
+
+def test_what_became_of_a_deploy_that_nobody_waited_for_can_be_asked(live: Live, tmp_path: Path) -> None:
+    entry = write_app(tmp_path / "p", "unlucky")
+    good = ask(live, "deploy", entry, "--no-wait", "-q").out.strip()
+    assert ask(live, "wait", "unlucky", "--for", f"deployment={good}").code == 0
+    # An app that fails only where it is deployed: the look at it on this machine lets it pass.
+    with open(tmp_path / "p" / "app.py", "a") as code:
+        code.write("import os\nif 'CAPSULE_CONFIG_DIR' not in os.environ: raise RuntimeError('no luck')\n")
+    bad = ask(live, "deploy", entry, "--no-wait", "-q").out.strip()
+    waited = ask(live, "wait", "unlucky", "--for", f"deployment={bad}")
+    assert (waited.code, waited.out) == (7, "")
+    assert "no luck" in waited.err
+    told = ask(live, "wait", "unlucky", "--for", f"deployment={bad}", "--json")
+    assert (told.code, json.loads(told.out)["reached"]) == (7, False)
+    assert json.loads(told.err)["error"]["code"] == "import_failed"
+    rows = json.loads(ask(live, "app", "deploys", "unlucky", "--json").out)
+    assert [(row["deployment_id"], row["state"]) for row in rows] == [(bad, "failed"), (good, "done")]
+    assert "no luck" in ask(live, "app", "deploys", "unlucky").out
+    assert ask(live, "app", "deploys", "unlucky", "-q").out == f"{bad}\n{good}\n"
+    assert ask(live, "wait", "other", "--for", f"deployment={bad}").code == 3
+
+
+def test_what_is_waited_for_is_told_but_not_to_programs(live: Live) -> None:
+    waited = ask(live, "wait", "never-deployed", "--timeout", "0.1")
+    assert (waited.code, waited.out) == (6, "")
+    assert waited.err.count("Waiting: not deployed yet") == 1
+    assert "Waiting" not in ask(live, "wait", "never-deployed", "--timeout", "0.1", "--json").err
+
+
+def test_json_has_every_field_also_an_empty_one(live: Live) -> None:
+    """Who picks a field, or goes through a list in it, must find what the reference promises."""
+    ask(live, "secret", "create", "WHOLE_KEY", "-", stdin="value")
+    [row] = [row for row in json.loads(ask(live, "secret", "list", "--json").out) if row["name"] == "WHOLE_KEY"]
+    assert tuple(row) == fields.of("secret list")
+    assert row["used_by"] == []
 
 
 def test_quiet_prints_what_was_made_and_says_nothing(live: Live, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -294,3 +295,16 @@ def test_a_client_needs_no_home(tmp_path: Path) -> None:
     nowhere = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "CAPSULE_CONFIG_DIR": "/nonexistent/x"}
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=nowhere, check=False)
     assert shown.stdout == f"Client(gateway_url='{URL}', token=[secure])\n[]\n", shown.stderr
+
+
+def test_what_hangs_on_a_client_says_what_it_is_and_where() -> None:
+    with Client("cps_canary", "http://localhost:9") as client:
+        assert repr(client.apps) == "Apps(gateway_url='http://localhost:9')"
+        assert "canary" not in repr(vars(client))
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, "3"])
+def test_what_is_no_number_of_retries_is_refused(number: Any) -> None:
+    with pytest.raises(errors.InvalidRequest) as caught:
+        Client("cps_x", "http://localhost", max_retries=number)
+    assert caught.value.code == "invalid_retries"

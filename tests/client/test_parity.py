@@ -78,7 +78,8 @@ HERE_ONLY = (
 CALLS = {
     "quickstart": "deploys.stream", "serve": "deploys.stream", "deploy": "deploys.stream", "chat": "stream",
     "logs": "apps.follow_logs", "open": "get_app", "wait": "apps.get", "app list": "apps.list", "app get": "apps.get",
-    "app versions": "apps.versions", "app rollback": "apps.rollback", "app restart": "apps.restart",
+    "app versions": "apps.versions", "app deploys": "deploys.list",
+    "app rollback": "apps.rollback", "app restart": "apps.restart",
     "app delete": "apps.delete", "app users list": "users.list", "app users disable": "users.disable",
     "app users enable": "users.enable", "app users delete": "users.delete",
     "secret create": "secrets.create", "secret update": "secrets.create",

@@ -200,3 +200,10 @@ def test_paths_follow_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (config.data_dir(), config.state_dir()) == (tmp_path / "data", tmp_path / "state")
     monkeypatch.delenv("CAPSULE_DATA_DIR")
     assert config.data_dir().name == "capsule"
+
+
+@pytest.mark.parametrize(("name", "value"), [("timeout", "soon"), ("gateway_port", "http"), ("max_retries", "1.5")])
+def test_what_is_no_number_is_said_in_plain_words(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"CAPSULE_{name.upper()}", value)
+    with pytest.raises(ConfigError, match=r"is no (whole )?number"):
+        config.get(name)

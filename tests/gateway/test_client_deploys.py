@@ -111,11 +111,19 @@ def test_what_is_no_entry_is_refused(entry: str, kind: type[cpsl.CapsuleError]) 
         client.deploy(entry)
 
 
-def test_a_deploy_that_is_cut_off_says_so(gateway: GatewayProcess, tmp_path: Path) -> None:
-    entry = project(tmp_path, answering("cutoff")["app.py"])
-    with cutting_proxy(gateway.url, [800]) as proxy, gateway.client(url=proxy.url) as client:
-        with pytest.raises((cpsl.StreamCut, cpsl.ConnectionFailed)):
-            client.deploy(entry)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_deploy_that_is_cut_off_is_taken_up_again(gateway: GatewayProcess, tmp_path: Path, is_async: bool) -> None:
+    name = f"cutoff-{is_async}".lower()
+    entry = project(tmp_path, answering(name)["app.py"])
+
+    async def main(url: str) -> DeployDone:
+        async with cpsl.AsyncClient(gateway.token, url) as client:
+            return await client.deploy(entry)
+
+    with cutting_proxy(gateway.url, [800, 0]) as proxy, gateway.client(url=proxy.url) as client:
+        done = asyncio.run(main(proxy.url)) if is_async else client.deploy(entry)
+        assert proxy.cuts == 2
+        assert [each.deployment_id for each in client.apps.versions(name)] == [done.deployment_id]
 
 
 @pytest.mark.parametrize("is_async", [False, True])

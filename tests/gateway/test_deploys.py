@@ -43,6 +43,12 @@ def test_a_deploy_that_asks_for_other_things_than_the_one_before_gets_them(gatew
     assert answers == ["first", "True", "True", "first"]
 
 
+def test_a_first_import_that_is_slow_is_no_silence(gateway: GatewayProcess) -> None:
+    events = deploy(gateway, answering("unhurried", before="import time\ntime.sleep(1.2)\n"))
+    told = [event.message for event in events if isinstance(event, DeployStatus)]
+    assert told == ["Unpacking", "Importing app.py:app to see what it asks for", "Importing app.py:app"]
+
+
 def test_what_is_printed_at_import_is_streamed(gateway: GatewayProcess) -> None:
     talk = "import sys\nprint('first line')\nprint('second', file=sys.stderr)\nprint('no end', end='')\n"
     events = deploy(gateway, answering("printing", before=talk))
@@ -309,9 +315,10 @@ def test_kill_in_the_middle_of_a_deploy(own_gateway: GatewayProcess) -> None:
             pass
         assert len(debris(own_gateway)[0]) == 2
         own_gateway.kill()
-        with pytest.raises(cpsl.CapsuleError):
+        own_gateway.start()
+        with pytest.raises(cpsl.DeployFailed) as caught:
             list(events)
-    own_gateway.start()
+        assert caught.value.code == "deploy_interrupted"
     assert debris(own_gateway) == ({kept}, set())
     assert ask(own_gateway, "survivor") == "first"
     with own_gateway.client() as client:

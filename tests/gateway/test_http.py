@@ -125,8 +125,10 @@ def _things(gateway: GatewayProcess) -> dict[str, str]:
         token = http.get("/me").json()["token"]["id"]
         app = http.get("/apps/echo").json()["id"]
         user = http.get("/apps/echo/users").json()["users"][0]["id"]
+        deployment = http.get("/apps/echo/deploys").json()["deploys"][0]["deployment_id"]
     return {
         "user": user,
+        "deployment_id": deployment,
         "integration": "aws",
         "app": app,
         "name": "http-files",

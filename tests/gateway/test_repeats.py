@@ -69,10 +69,10 @@ def test_a_file_is_stored_and_moved_once(gateway: GatewayProcess) -> None:
 
 def test_a_rollback_is_not_taken_back(gateway: GatewayProcess) -> None:
     for answer in ("one", "two", "three"):
-        succeeded(gateway, answering("steady", answer))
-    assert through_a_cut(gateway, lambda client: client.apps.rollback("steady")).version == 2
+        succeeded(gateway, answering("taken-back", answer))
+    assert through_a_cut(gateway, lambda client: client.apps.rollback("taken-back")).version == 2
     with gateway.client() as client:
-        assert client.apps.get("steady").live_version == 2
+        assert client.apps.get("taken-back").live_version == 2
 
 
 def test_what_is_there_already_is_still_said(gateway: GatewayProcess) -> None:

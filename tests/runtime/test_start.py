@@ -76,6 +76,11 @@ def test_import_failures_show_the_apps_own_frames(code: Code, source: str, says:
     assert broken.code == "import_failed"
 
 
+def test_a_relative_import_is_told_what_to_write_instead(code: Code) -> None:
+    _, told, _ = describe(code("import cpsl\nfrom .helper import x\n"), "app.py:app")
+    assert "without the dots" in told["hint"]
+
+
 def test_a_package_that_is_not_here_yet_is_passed_over_by_a_look_and_missed_by_an_import(code: Code) -> None:
     use = (
         "from not_there import nn, tool\nimport not_there.deep as deep\n@tool\ndef f(): ...\nclass M(nn.Module): ...\n"

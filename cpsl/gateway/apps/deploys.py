@@ -7,8 +7,9 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from cpsl import bundle
 from cpsl.engine.protocol import AppBroken
 from cpsl.errors import CapsuleError, InvalidRequest, NotFound
 from cpsl.gateway.accounts.service import Actor
+from cpsl.gateway.apps.deployment_rows import NewDeployment
+from cpsl.gateway.apps.deployments import Deployments
 from cpsl.gateway.apps.development import check_channels
 from cpsl.gateway.apps.importing import Importer
 from cpsl.gateway.apps.inventory import Inventory, Refused
@@ -37,10 +40,10 @@ from cpsl.wire.apps import (
     MountSpec,
 )
 from cpsl.wire.frames import Start
-from cpsl.wire.ids import new_id
 from cpsl.wire.names import check_app_name, check_secret_name
 
 log = logging.getLogger("cpsl.gateway.deploys")
+_SLOW_SECONDS = 1.0  # what takes longer is not left without a word
 Report = Callable[[DeployEvent], None]
 Needs = tuple[ImageSpec, list[MountSpec], list[str]]
 """What has to be there before an app can be imported."""
@@ -61,12 +64,31 @@ class Wanted(NamedTuple):
         """The app as it goes live, of what it declares."""
         return declared if self.development is None else self.development.spec_of(declared)
 
+    @property
+    def name(self) -> str:
+        """What the app is to be called as far as is known, or empty."""
+        if not self.app:
+            return ""
+        try:
+            return self.spec_of(AppSpec(check_app_name(self.app))).name
+        except InvalidRequest:
+            return ""
+
+
+class Sent(NamedTuple):
+    """What came: the ``archive``, which is taken over, the ``fingerprint`` of all of it, the caller's ``key``."""
+
+    archive: Path
+    fingerprint: bytes
+    key: str | None = None
+
 
 class Deploys:
     """Makes versions out of archives."""
 
     def __init__(
         self,
+        deployments: Deployments,
         apps: Apps,
         secrets: Secrets,
         inventory: Inventory,
@@ -75,6 +97,7 @@ class Deploys:
         retention: Retention,
         settings: Settings,
     ) -> None:
+        self._deployments = deployments
         self._apps = apps
         self._secrets = secrets
         self._inventory = inventory
@@ -84,33 +107,31 @@ class Deploys:
         self._settings = settings
         self._running: set[asyncio.Task[None]] = set()
 
-    def deploy(self, actor: Actor, archive: Path, wanted: Wanted) -> AsyncIterator[DeployEvent]:
-        """Deploy an archive, which is taken over; yields what happens, last a ``done`` or an ``error``.
+    async def deploy(self, actor: Actor, sent: Sent, wanted: Wanted) -> str:
+        """Begin to deploy an archive, or find what was begun with the same key; the deployment's id.
 
-        The deploy goes on when nobody looks any more.
+        It goes on when nobody looks. Raises InvalidRequest (``idempotency_key_reused``) for a key of another deploy.
         """
-        version_id = new_id("ver")
-        taken = archive.with_name(f"{version_id}.tar.gz")
-        os.replace(archive, taken)
-        events: asyncio.Queue[DeployEvent | None] = asyncio.Queue()
-
-        def report(event: DeployEvent) -> None:
-            if not task.done():  # what the imported app prints later has no reader here
-                events.put_nowait(event)
-
-        task = asyncio.create_task(self._deploy(actor, taken, wanted, version_id, report))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        task.add_done_callback(lambda _: events.put_nowait(None))
-        return _until_none(events)
+        new = NewDeployment(actor.workspace_id, actor.account_id, wanted.name, wanted.entry, sent.key, sent.fingerprint)
+        id, is_new = await self._deployments.begin(new)
+        if is_new:
+            taken = sent.archive.with_name(f"{id}.tar.gz")
+            os.replace(sent.archive, taken)
+            task = asyncio.create_task(self._deploy(actor, taken, wanted, id))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return id
 
     async def close(self, timeout: float) -> None:
-        """Wait for deploys under way, for at most ``timeout`` seconds."""
+        """Wait for deploys under way, for at most ``timeout`` seconds; what is not done then is left to the next."""
         if self._running:
             await asyncio.wait(self._running, timeout=timeout)
+        for task in self._running:
+            task.cancel()
 
-    async def _deploy(self, actor: Actor, archive: Path, wanted: Wanted, version_id: str, report: Report) -> None:
-        last: DeployEvent
+    async def _deploy(self, actor: Actor, archive: Path, wanted: Wanted, version_id: str) -> None:
+        last: DeployDone | DeployError
+        report = partial(self._deployments.report, version_id)
         try:
             ref = await self._make(actor, archive, wanted, version_id, report)
             last = DeployDone(ref.app, ref.number, self._apps.url(ref.app), ref.version_id)
@@ -120,7 +141,7 @@ class Deploys:
             last = _failure(error)
         finally:
             archive.unlink(missing_ok=True)
-        report(last)  # once this is read nothing of the deploy is left lying about
+        await self._deployments.end(version_id, last)  # once this is read nothing of the deploy is left lying about
 
     async def _make(self, actor: Actor, archive: Path, wanted: Wanted, version_id: str, report: Report) -> VersionRef:
         folder = self._apps.folder(version_id)
@@ -157,23 +178,26 @@ class Deploys:
         return await self._import(actor, version_id, wanted, spec, report)
 
     async def _live_spec(self, actor: Actor, wanted: Wanted) -> AppSpec | None:
-        if not wanted.app:
+        if not (name := wanted.name):
             return None
         try:
-            name = wanted.spec_of(AppSpec(check_app_name(wanted.app))).name
             return (await self._apps.live(actor.workspace_id, name)).spec
-        except (InvalidRequest, NotFound):
+        except NotFound:
             return None
 
     async def _look(self, actor: Actor, version_id: str, start: Start, report: Report) -> AppSpec:
         """What the app declares. What it prints now it will print again when it is imported in earnest."""
         printed: list[str] = []
+        told = DeployStatus(f"Importing {start.entry} to see what it asks for")
+        slow = asyncio.get_running_loop().call_later(_SLOW_SECONDS, report, told)
         try:
             return await self._importer.look(actor.workspace_id, version_id, start, printed.append)
         except AppBroken:
             for line in printed:
                 report(DeployLog(line))
             raise
+        finally:
+            slow.cancel()
 
     async def _asks_for(self, version_id: str, actor: Actor, start: Start) -> Needs | None:
         """What the app asks for, without a word; None if even a look at it fails."""
@@ -215,11 +239,6 @@ class Deploys:
 
 def _needs(spec: AppSpec) -> Needs:
     return spec.image, spec.mounts, spec.secrets
-
-
-async def _until_none(events: asyncio.Queue[DeployEvent | None]) -> AsyncIterator[DeployEvent]:
-    while (event := await events.get()) is not None:
-        yield event
 
 
 def _failure(error: Exception) -> DeployError:

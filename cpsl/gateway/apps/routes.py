@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Annotated
 
 import msgspec
@@ -12,11 +13,12 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from cpsl.errors import InvalidRequest
-from cpsl.gateway.apps.deploys import Wanted
+from cpsl.gateway.apps.deploys import Sent, Wanted
 from cpsl.gateway.bell import wait_for
 from cpsl.gateway.files.transfer import received
 from cpsl.gateway.gateway import Gateway
 from cpsl.gateway.http import sse
+from cpsl.gateway.http.repeats import check_key
 from cpsl.gateway.request import GatewayRequest
 from cpsl.wire.apps import (
     App,
@@ -24,7 +26,6 @@ from cpsl.wire.apps import (
     AppSpec,
     BuildLog,
     DeployCheck,
-    DeployEvent,
     Development,
     LogFilter,
     LogLevel,
@@ -35,9 +36,11 @@ from cpsl.wire.apps import (
     RolledBack,
     VersionList,
 )
+from cpsl.wire.deployments import Deployment, DeploymentList
 
 _ARCHIVE_OVERHEAD = 64 * 1024 * 1024  # headers of the archive, and data that does not compress
 Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
+After = Annotated[int, QueryParameter(ge=0)]
 
 
 @get("/apps")
@@ -154,7 +157,7 @@ async def deploy(
 
     ``app``: the app's name, if it is known; the deploy then begins with what the live version asks for.
     With ``dev`` under the app's name for development, on the channels in ``channel_names`` and no other;
-    ``take_channels``: also those that another app answers on.
+    ``take_channels``: also those that another app answers on. The same ``Idempotency-Key`` gives the same deploy.
     """
     if len(entry) > 500:
         raise InvalidRequest("the entry point is longer than 500 characters", code="invalid_entry_point")
@@ -162,18 +165,50 @@ async def deploy(
     wanted = Wanted(entry, app, _names(secret_names), development)
     settings = request.gateway.settings
     limit = settings.max_bundle_bytes + _ARCHIVE_OVERHEAD
-    async with received(request, settings.data_dir / "tmp", limit) as (archive, _):
-        events = request.gateway.deploys.deploy(request.actor, archive, wanted)
-    return sse.stream(_deploy_events(events))
+    key = request.headers.get("idempotency-key")
+    if key is not None:
+        check_key(key)
+    async with received(request, settings.data_dir / "tmp", limit) as (archive, digest):
+        sent = Sent(archive, _fingerprint(wanted, digest), key)
+        id = await request.gateway.deploys.deploy(request.actor, sent, wanted)
+    found = await request.gateway.deployments.get(request.workspace_id, id)
+    return sse.stream(_deploy_events(request.gateway, found, 0), {"X-Deployment-Id": id})
+
+
+@get("/deploys/{deployment_id:str}")
+async def get_deploy(deployment_id: str, request: GatewayRequest) -> Deployment:
+    """What became of a deploy. Known of the last 500 of the workspace."""
+    return await request.gateway.deployments.get(request.workspace_id, deployment_id)
+
+
+@get("/deploys/{deployment_id:str}/events")
+async def get_deploy_events(deployment_id: str, request: GatewayRequest, after: After = 0) -> Stream:
+    """What happens in a deploy after event number ``after``, as server-sent events; of an old one only how it ended."""
+    found = await request.gateway.deployments.get(request.workspace_id, deployment_id)
+    return sse.stream(_deploy_events(request.gateway, found, after))
+
+
+@get("/apps/{app:str}/deploys")
+async def list_deploys(app: str, request: GatewayRequest) -> DeploymentList:
+    """The last deploys of an app, newest first, also those that failed."""
+    return DeploymentList(await request.gateway.deployments.of_app(request.workspace_id, app))
 
 
 def _names(with_commas: str) -> list[str]:
     return [name for name in with_commas.split(",") if name]
 
 
-async def _deploy_events(events: AsyncIterator[DeployEvent]) -> AsyncIterator[bytes]:
-    async for event in events:
-        yield sse.message(str(event.__struct_config__.tag), msgspec.json.encode(event))
+def _fingerprint(wanted: Wanted, digest: str) -> bytes:
+    return sha256(msgspec.json.encode([wanted, digest])).digest()
+
+
+async def _deploy_events(gateway: Gateway, found: Deployment, after: int) -> AsyncIterator[bytes]:
+    async for each in gateway.deployments.events(found, after):
+        if each is None:
+            yield sse.HEARTBEAT
+        else:
+            number, event = each
+            yield sse.message(str(event.__struct_config__.tag), msgspec.json.encode(event), number)
 
 
 router = Router(
@@ -189,6 +224,9 @@ router = Router(
         get_build_log,
         check_deploy,
         deploy,
+        get_deploy,
+        get_deploy_events,
+        list_deploys,
     ],
     tags=["apps"],
 )

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, exists, func, or_, select, update
 
 from cpsl.errors import Conflict
-from cpsl.gateway.db.schema import apps, sessions, turns, versions
+from cpsl.gateway.db.schema import apps, deployments, sessions, turns, versions
 from cpsl.wire.apps import AppSpec, ImageSpec
 from cpsl.wire.ids import new_id
 
@@ -188,4 +188,7 @@ def _add_app(connection: Connection, workspace_id: str, name: str, now: float, *
 
 
 def remove_app(connection: Connection, app_id: str) -> None:
+    """Remove an app with all that is of it, also what became of its deploys: another may have its name."""
+    same = (deployments.c.workspace_id == apps.c.workspace_id) & (deployments.c.app == apps.c.name)
+    connection.execute(delete(deployments).where(exists(select(apps.c.id).where(apps.c.id == app_id, same))))
     connection.execute(delete(apps).where(apps.c.id == app_id))

@@ -161,6 +161,25 @@ versions = Table(
     UniqueConstraint("app_id", "number"),
 )
 
+deployments = Table(
+    "deployments",
+    metadata,
+    _id(),
+    _belongs_to("workspaces"),
+    Column("account_id", String(40), nullable=False),
+    Column("app", String(63), nullable=False),
+    Column("entry", String(500), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("version", Integer),
+    Column("error", JSON),
+    Column("idempotency_key", String(255)),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    _time("created_at"),
+    _time("ended_at", nullable=True),
+    UniqueConstraint("account_id", "idempotency_key"),
+    Index(None, "workspace_id", "app"),
+)
+
 app_users = Table(
     "app_users",
     metadata,

@@ -2,7 +2,7 @@
 
 As draft-ietf-httpapi-idempotency-key-header has it. What is kept is what was answered, for a while and in memory: a
 new token must not lie on the disk, and a gateway that was restarted in between answers as to a request of its own.
-Turns and uploads outlive that; they keep their keys themselves.
+Turns, uploads and deploys outlive that; they keep their keys themselves.
 """
 
 from __future__ import annotations
@@ -49,16 +49,11 @@ class Repeats:
         What failed is made anew. Raises InvalidRequest for a key that is none; with ``idempotency_key_reused`` for one
         that came with another ``fingerprint``.
         """
-        if not (1 <= len(asked.key) <= 255 and asked.key.isprintable()):
-            raise InvalidRequest("the Idempotency-Key must have 1 to 255 printable characters")
+        check_key(asked.key)
         self._forget()
         known = self._kept.get(asked) or self._begin(asked, fingerprint, make)
         if known.fingerprint != fingerprint:
-            raise InvalidRequest(
-                "this Idempotency-Key was used for another request",
-                code="idempotency_key_reused",
-                hint="Use a new key for each request.",
-            )
+            raise reused()
         return cast(T, await asyncio.shield(known.work))
 
     def _begin(self, asked: Asked, fingerprint: bytes, make: Callable[[], Awaitable[T]]) -> _Kept:
@@ -78,3 +73,18 @@ class Repeats:
             if kept.began_at >= oldest and len(self._kept) < MOST_KEPT:
                 return
             del self._kept[asked]
+
+
+def check_key(key: str) -> None:
+    """Raises InvalidRequest for what is no Idempotency-Key."""
+    if not (1 <= len(key) <= 255 and key.isprintable()):
+        raise InvalidRequest("the Idempotency-Key must have 1 to 255 printable characters")
+
+
+def reused() -> InvalidRequest:
+    """What a key gets that came with another request before."""
+    return InvalidRequest(
+        "this Idempotency-Key was used for another request",
+        code="idempotency_key_reused",
+        hint="Use a new key for each request.",
+    )
