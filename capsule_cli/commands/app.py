@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,9 +14,11 @@ from capsule_cli.connect import connect
 from capsule_cli.options import AppArg, ConfirmOpt, JsonOpt, ProfileOpt, QuietOpt, YesOpt, version_number
 from capsule_cli.output import Output
 from capsule_cli.tree import examples, noun
+from cpsl.errors import NotFound
 
 if TYPE_CHECKING:
-    from cpsl.wire.apps import ImageSpec
+    from cpsl.client import Client
+    from cpsl.wire.apps import ImageSpec, Version
 
 cli = noun("Apps: list, get, versions, deploys, rollback, restart, delete; their users.")
 cli.add_typer(app_users.cli, name="users")
@@ -62,7 +65,8 @@ def get(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
 def versions(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = None) -> None:
     """List the versions of an app that are kept. The newest is first, * marks the live one."""
     with connect(profile) as client:
-        found = client.apps.versions(app)
+        found = _versions(client, app)
+        last = None if json else next(iter(client.deploys.list(app)), None)
     Output(json=json).rows(
         found,
         {
@@ -74,6 +78,19 @@ def versions(app: AppArg, profile: ProfileOpt = None, json: JsonOpt = None) -> N
         },
         empty="Nothing was deployed yet.",
     )
+    if last is not None and last.error is not None:
+        output.say(f"The last deploy failed: {last.error.message}")
+        output.whisper(f"  capsule app deploys {app}")
+
+
+def _versions(client: Client, app: str) -> list[Version]:
+    try:
+        return client.apps.versions(app)
+    except NotFound as error:
+        with suppress(NotFound):
+            client.deploys.list(app)
+            error.hint = f"It never went live. See why: capsule app deploys {app}"
+        raise
 
 
 @cli.command(epilog=examples("capsule app deploys hello", "capsule app deploys hello --json state,error"))

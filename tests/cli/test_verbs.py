@@ -186,6 +186,20 @@ def test_what_became_of_a_deploy_that_nobody_waited_for_can_be_asked(live: Live,
     assert "no luck" in ask(live, "app", "deploys", "unlucky").out
     assert ask(live, "app", "deploys", "unlucky", "-q").out == f"{bad}\n{good}\n"
     assert ask(live, "wait", "other", "--for", f"deployment={bad}").code == 3
+    assert "The last deploy failed: " in ask(live, "app", "versions", "unlucky").err
+    assert ask(live, "app", "versions", "unlucky", "--json").err == ""
+
+
+def test_an_app_that_never_went_live_has_deploys_all_the_same(live: Live, tmp_path: Path) -> None:
+    entry = write_app(tmp_path / "p", "stillborn")
+    with open(tmp_path / "p" / "app.py", "a") as code:
+        code.write("import os\nif 'CAPSULE_CONFIG_DIR' not in os.environ: raise RuntimeError('no luck')\n")
+    assert ask(live, "deploy", entry).code == 7
+    versions = ask(live, "app", "versions", "stillborn")
+    assert (versions.code, versions.out) == (3, "")
+    assert "capsule app deploys stillborn" in versions.err
+    [row] = json.loads(ask(live, "app", "deploys", "stillborn", "--json").out)
+    assert (row["state"], row["version"], row["error"]["code"]) == ("failed", 0, "import_failed")
 
 
 def test_what_is_waited_for_is_told_but_not_to_programs(live: Live) -> None:
