@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from capsule_cli import output
 
 _is_told = False
 
@@ -19,3 +23,14 @@ def is_told() -> None:
     """What was broken off has ended its line itself."""
     global _is_told
     _is_told = True
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """The block does something that goes on where it stopped, which is said when it was stopped."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        end_line()
+        output.say("Interrupted. The same command goes on where it stopped.")
+        raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -138,7 +136,7 @@ def upload(
     if "-" in locals_:
         return _upload_stdin(locals_, target, force, profile, json)
     wanted = uploading.plan(locals_, target, recursive=recursive)
-    with connect(profile) as client, _resumable():
+    with connect(profile) as client, interrupted.resumable():
         report = uploading.send(client, wanted, force=force, skip_existing=skip_existing)
     if len(wanted.jobs) == 1 and report.stored:
         stored = report.stored[0]
@@ -192,7 +190,7 @@ def download(
     if local == "-":
         with connect(profile) as client:
             return transfer.to_stdout(client.filesystems.download(remote.name, remote.path))
-    with connect(profile) as client, _resumable():
+    with connect(profile) as client, interrupted.resumable():
         is_folder = recursive and client.filesystems.stat(remote.name, remote.path).is_folder
         target = transfer.target_path(local, remote, folder=is_folder)
         jobs = _download_plan(client, remote, target, is_folder=is_folder)
@@ -211,16 +209,6 @@ def _download_plan(client: Client, remote: Address, target: Path, *, is_folder: 
         return downloading.plan(client, remote, target)
     size = 0 if not remote.last else client.filesystems.stat(remote.name, remote.path).size
     return [downloading.Job(remote, target, size)]
-
-
-@contextmanager
-def _resumable() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        interrupted.end_line()
-        output.say("Interrupted. The same command goes on where it stopped.")
-        raise
 
 
 def _already(same: list[str]) -> str:
