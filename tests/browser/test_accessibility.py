@@ -99,6 +99,8 @@ def test_answers(visitor: Visitor) -> None:
     chat.say(f"show {RICH}").ended()
     chat.say("fail").ended("failed")
     chat.say("twice").ended()
+    chat.say("hint\n" * 30).ended()
+    expect(visitor.page.get_by_role("button", name="Show more")).to_be_visible()
     assert violations(visitor.page) == []
 
 
