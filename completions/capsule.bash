@@ -562,7 +562,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_words "gateway_host gateway_port data_dir database_url providers_file sign_in_file provider_timeout openid_file smtp_host smtp_port smtp_user smtp_password_file smtp_from smtp_tls behind_proxy turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
+                0) _capsule_words "gateway_host gateway_port public_url data_dir database_url providers_file sign_in_file provider_timeout smtp_host smtp_port smtp_user smtp_password_file smtp_from smtp_tls behind_proxy turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
                 esac
             fi ;;
         'config set')
@@ -572,7 +572,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_words "gateway_host gateway_port data_dir database_url providers_file sign_in_file provider_timeout openid_file smtp_host smtp_port smtp_user smtp_password_file smtp_from smtp_tls behind_proxy turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
+                0) _capsule_words "gateway_host gateway_port public_url data_dir database_url providers_file sign_in_file provider_timeout smtp_host smtp_port smtp_user smtp_password_file smtp_from smtp_tls behind_proxy turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
                 esac
             fi ;;
         'config unset')
@@ -582,7 +582,7 @@ _capsule() {
             if [[ $cur == -* ]]; then
                 _capsule_words "--profile --json --help"
             else case $place in
-                0) _capsule_words "gateway_host gateway_port data_dir database_url providers_file sign_in_file provider_timeout openid_file smtp_host smtp_port smtp_user smtp_password_file smtp_from smtp_tls behind_proxy turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
+                0) _capsule_words "gateway_host gateway_port public_url data_dir database_url providers_file sign_in_file provider_timeout smtp_host smtp_port smtp_user smtp_password_file smtp_from smtp_tls behind_proxy turn_timeout keep_versions keyring keyring_timeout allow_http timeout completion_timeout update_check max_retries" ;;
                 esac
             fi ;;
         'doctor'|'doctor '*)

@@ -82,6 +82,13 @@ def _keyring_mode(value: Any) -> str:
     return text
 
 
+def _origin(value: Any) -> str:
+    text = str(value).strip().rstrip("/")
+    if text and (not _is_plain(text) or urlsplit(text).path):
+        raise ValueError("is not of the form https://HOST or https://HOST:PORT")
+    return text
+
+
 def _smtp_tls(value: Any) -> str:
     text = str(value).strip().lower()
     if text not in ("starttls", "tls", "none"):
@@ -92,14 +99,12 @@ def _smtp_tls(value: Any) -> str:
 _ROWS = (
     Setting("gateway_host", str, "127.0.0.1", "Address that the gateway listens on."),
     Setting("gateway_port", _port, 1980, "Port that the gateway listens on."),
+    Setting("public_url", _origin, "", "Where browsers reach the gateway; its own host and port, if empty."),
     Setting("data_dir", str, "", "Where the gateway keeps its data; the platform's own place, if empty."),
     Setting("database_url", str, "", "PostgreSQL URL of the gateway's store; a file in the data directory, if empty."),
     Setting("providers_file", str, "", "TOML file with other OAuth endpoints, as docs/integrations.md shows."),
     Setting("sign_in_file", str, "", "TOML file with OpenID providers to sign in at, as docs/sign-in.md shows."),
     Setting("provider_timeout", _seconds, 10.0, "Seconds that an OAuth provider may take to answer."),
-    Setting(
-        "openid_file", str, "", "TOML file with the providers that people may sign in with, as docs/users.md shows."
-    ),
     Setting("smtp_host", str, "", "Mail server that sends the mails of apps; they are in the gateway's log, if empty."),
     Setting("smtp_port", _port, 587, "Port of the mail server."),
     Setting("smtp_user", str, "", "User of the mail server, if it wants one."),
@@ -221,7 +226,7 @@ def _typed(row: Setting, value: Any, origin: str) -> Any:
         return row.type(value)
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"The setting {row.name} is {value!r}: {error}",
+            f"The setting {row.name} is {_without_userinfo(str(value))!r}: {error}",
             code="invalid_setting",
             hint=f"It comes from {origin}. {row.help}",
         ) from None

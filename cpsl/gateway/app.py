@@ -43,8 +43,8 @@ def create_app(gateway: Gateway) -> ASGIApp:
     """The ASGI application that serves ``gateway``."""
     app: ASGIApp = app_hosts(_litestar(gateway))
     # Around the whole application rather than inside: its own 404 and 405 pass no middleware.
-    if gateway.settings.is_local and not gateway.settings.public_url:
-        app = local_hosts(app)
+    if gateway.settings.is_local:
+        app = local_hosts(app, gateway.settings.public_url)
     return careful_headers(app)
 
 

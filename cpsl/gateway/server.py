@@ -63,7 +63,7 @@ class Announcement:
 
     def publish(self) -> None:
         """Say that the gateway answers."""
-        url = self._settings.url
+        url = self._settings.own_url
         bootstrap = msgspec.json.encode(Bootstrap(url, self._secret))
         private_files.write(self._settings.data_dir / "bootstrap.json", bootstrap)
         state = {
@@ -74,7 +74,8 @@ class Announcement:
             "isolation": self._settings.isolation,
         }
         private_files.write(self._state, msgspec.json.encode(state))
-        log.info("listening on %s", url)
+        known = f", known as {self._settings.url}" if self._settings.public_url else ""
+        log.info("listening on %s%s", url, known)
 
     def withdraw(self) -> None:
         """Say that it does not any more."""

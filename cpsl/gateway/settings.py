@@ -12,6 +12,7 @@ from cpsl import config
 from cpsl.wire.apps import MAX_BUNDLE_BYTES
 
 _STORED = (
+    "public_url",
     "database_url",
     "providers_file",
     "provider_timeout",
@@ -73,10 +74,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """Where clients and browsers reach this gateway."""
+        """Where browsers reach this gateway: what links, cookies and redirects are made for."""
+        return self.public_url or self.own_url
+
+    @property
+    def own_url(self) -> str:
+        """Where this machine reaches it, past any proxy."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104
-        return self.public_url.rstrip("/") or f"http://{reachable}:{self.port}"
+        return f"http://{reachable}:{self.port}"
 
     @property
     def database(self) -> str | URL:

@@ -40,6 +40,17 @@ def test_signing_up_keeps_the_conversation(visitor: Visitor, email: str) -> None
     assert chat.say("again").answer() == "Message 2: again"
 
 
+def test_who_signs_in_from_a_conversation_comes_back_to_it(visitor: Visitor, person: str) -> None:
+    chat = visitor.open("parlour")
+    chat.say("hello").ended()
+    where = f"/a/parlour/c/{chat.session_id}"
+    chat.page.get_by_role("main").get_by_role("link", name="Sign in").click()
+    chat.page.get_by_label("E-mail").fill(person)
+    chat.give_password(PASSWORD, "Sign in")
+    chat.page.wait_for_url(f"**{where}")
+    expect(chat.page.get_by_text("Message 1: hello")).to_be_visible()
+
+
 def test_a_new_cookie_at_sign_in(visitor: Visitor, email: str) -> None:
     """Session fixation: what was known before is worth nothing after; scripts cannot read either."""
     chat = visitor.open("parlour")

@@ -40,6 +40,12 @@ def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> No
         ("max_retries", "-1"),
         ("allow_http", "perhaps"),
         ("keyring", "maybe"),
+        ("public_url", "apps.example.com"),
+        ("public_url", "ftp://apps.example.com"),
+        ("public_url", "https://apps.example.com/capsule"),
+        ("public_url", "https://apps.example.com?a=1"),
+        ("public_url", "https://apps.example.com:99999"),
+        ("public_url", "https://ada:hunter2@apps.example.com"),
     ],
 )
 def test_an_unusable_setting_names_its_origin(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +55,7 @@ def test_an_unusable_setting_names_its_origin(name: str, value: str, monkeypatch
         config.get(name)
     assert caught.value.code == "invalid_setting"
     assert variable in (caught.value.hint or "")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_every_setting_has_help_and_a_default_that_fits() -> None:

@@ -63,6 +63,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, provider: Provider, server
         "CAPSULE_PROVIDERS_FILE": str(home / "providers.toml"),
         "CAPSULE_PROVIDER_TIMEOUT": "1.5",
         "TOLD_SECRET": "canary-secret-2",
+        "CAPSULE_BEHIND_PROXY": "1",
     }
     with running_gateway(home, **settings) as process:
         with process.client() as client:
@@ -156,6 +157,16 @@ def test_the_same_person_on_a_second_browser(gateway: GatewayProcess) -> None:
 def test_an_address_that_is_not_verified_is_nobodys(browser: Browser) -> None:
     sign_in(browser, "eve")
     assert me(browser)["email"] is None
+
+
+def test_nobody_goes_to_a_provider_without_end(browser: Browser) -> None:
+    browser.http.headers["X-Forwarded-For"] = "10.9.9.9"
+    asked = [browser.http.get(CORP, follow_redirects=False) for _ in range(101)]
+    assert {answer.status_code for answer in asked[:-1]} == {303}
+    is_not_signed_in(browser, asked[-1], 429)
+    assert 800 < int(asked[-1].headers["Retry-After"]) <= 900
+    browser.http.headers["X-Forwarded-For"] = "10.9.9.10"
+    assert leave(browser)
 
 
 def test_it_leads_on_to_what_was_wanted_and_to_no_other_site(browser: Browser) -> None:

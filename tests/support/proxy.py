@@ -1,11 +1,13 @@
-"""A TCP proxy that cuts connections, as networks do."""
+"""A TCP proxy that cuts connections, as networks do, and one that ends TLS in front of a gateway."""
 
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 
@@ -61,10 +63,34 @@ class CuttingProxy:
                 server.sendall(data)
 
 
+class TlsProxy(CuttingProxy):
+    """Speaks TLS with the outside and plain HTTP with its target."""
+
+    def __init__(self, target: str, tls: ssl.SSLContext) -> None:
+        super().__init__(target, [])
+        self._listener = tls.wrap_socket(self._listener, server_side=True)
+        self.url = self.url.replace("http", "https", 1)
+
+
+P = TypeVar("P", bound=CuttingProxy)
+
+
 @contextmanager
 def cutting_proxy(target: str, cut_after: list[int]) -> Iterator[CuttingProxy]:
     """A proxy in front of ``target`` for the length of a ``with`` block."""
-    proxy = CuttingProxy(target, cut_after)
+    with _open(CuttingProxy(target, cut_after)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def tls_proxy(target: str, tls: ssl.SSLContext) -> Iterator[TlsProxy]:
+    """The same, of one that ends TLS."""
+    with _open(TlsProxy(target, tls)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _open(proxy: P) -> Iterator[P]:
     threading.Thread(target=proxy.serve, daemon=True).start()
     try:
         yield proxy

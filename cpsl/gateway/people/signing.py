@@ -30,6 +30,7 @@ from cpsl.wire.frames import AppUser
 
 SIGN_UPS = Rate("sign-up", 100, 3600)
 MAILS = Rate("mail", 3, 3600)
+LEAVINGS = Rate("leaving", 100, 900)
 GUESSES = Rate("guess", 10, 900)
 GUESSES_OF_CLIENT = Rate("guess-of-client", 100, 900)
 GUESSES_OF_ACCOUNT = Rate("guess-of-account", 100, 3600)
@@ -95,6 +96,10 @@ class Signing:
             else:
                 self._letters.known(version.app, address)
         return address
+
+    def leaves(self, version: VersionRef, browser: Browser) -> None:
+        """A browser goes to sign in at a provider. Raises RateLimited: each time the store has a row more."""
+        self._rates.spend(LEAVINGS, version.app_id, browser.network)
 
     async def sign_in(self, version: VersionRef, browser: Browser, email: str, password: str) -> tuple[str, str]:
         """Sign a browser in, with all that it did as a visitor: the new value of its cookie, and of its ``known``.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from litestar import MediaType, Response, get, post
 from litestar.params import HeaderParameter
-from litestar.response import Redirect, Stream
+from litestar.response import Stream
 from markupsafe import Markup
 
 from cpsl.errors import AuthError, InvalidRequest, NotFound
@@ -18,7 +18,7 @@ from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.web import following, markdown, transcript
 from cpsl.gateway.web.parts import Fold
 from cpsl.gateway.web.rendering import message_page, see_other
-from cpsl.gateway.web.visits import Visit, app_page, base_of, signed_in, visit
+from cpsl.gateway.web.visits import Visit, app_page, base_of, sign_in_url, signed_in, visit
 from cpsl.wire.turns import ChatRequest, Session, SessionList
 
 _LISTED = 50
@@ -80,12 +80,8 @@ async def _chat_page(request: GatewayRequest, app: str, session_id: str | None) 
         said = "This conversation was deleted, or it is not yours" if where else error.message
         return message_page("Not found", said, 404, **where)
     except AuthError:
-        return _to_sign_in(request, app)
+        return see_other(sign_in_url(base_of(request, app), f"/c/{session_id}" if session_id else ""))
     return await _shown(request, seen, session)
-
-
-def _to_sign_in(request: GatewayRequest, app: str) -> Redirect:
-    return see_other(f"{base_of(request, app)}/sign-in")
 
 
 async def _session(request: GatewayRequest, seen: Visit, session_id: str) -> Session:
@@ -115,6 +111,7 @@ async def _shown(request: GatewayRequest, seen: Visit, session: Session | None) 
         seen,
         "chat.html",
         intro=Markup(markdown.render(intro)),  # noqa: S704
+        sign_in_url=sign_in_url(seen.base, f"/c/{session.id}" if session else ""),
         can_sign_in=not (seen.user and seen.user.authenticated),
         has_connections=bool(version.spec.integrations),
         session=session,

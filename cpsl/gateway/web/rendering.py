@@ -13,6 +13,7 @@ from litestar.params import Body
 from litestar.response import Redirect
 from markupsafe import Markup
 
+from cpsl.errors import CapsuleError, RateLimited
 from cpsl.gateway.web import assets
 from cpsl.gateway.web.markdown import TURNING
 from cpsl.wire.integrations import title
@@ -71,6 +72,13 @@ def render(name: str, **values: Any) -> str:
 def message_page(title: str, message: str, status: int = 200, **where: str) -> Response[str]:
     """A page that says one thing; with ``app`` and ``base`` it leads to the app's page."""
     return page("message.html", status, title=title, message=message, **where)
+
+
+def not_before(error: CapsuleError, response: Response[str]) -> Response[str]:
+    """The same page, with when to come back if ``error`` says so (RFC 9110 §10.2.3)."""
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return response
 
 
 def see_other(path: str) -> Redirect:

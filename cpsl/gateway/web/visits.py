@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from urllib.parse import quote
 
 from litestar import Response
 
@@ -51,6 +52,11 @@ def signed_in(seen: Visit) -> AppUser | None:
 def base_of(request: GatewayRequest, app: str) -> str:
     """What links to an app's pages begin with: nothing on the app's own host name."""
     return "" if request.scope["state"].get("app_host") == app else f"/a/{app}"
+
+
+def sign_in_url(base: str, back: str = "") -> str:
+    """Where to sign in, to come back to the page ``back`` of the app afterwards."""
+    return f"{base}/sign-in?next={quote(f'{base}{back}', safe='/')}" if back else f"{base}/sign-in"
 
 
 def app_page(request: GatewayRequest, seen: Visit, name: str, status: int = 200, **values: object) -> Response[str]:

@@ -99,6 +99,24 @@ def test_who_has_an_account_comes_back_in_another_browser(come: Come) -> None:
     assert [each["id"] for each in other.api("GET", "/sessions").json()["sessions"]] == [said["session_id"]]
 
 
+def test_whoever_wanted_a_conversation_gets_it_after_signing_in(come: Come) -> None:
+    member = come(app="members").enter()
+    address = f"/c/{member.say('hi')['session_id']}"
+    elsewhere = come(member.email, app="members")
+    asked = elsewhere.open(address)
+    assert (asked.status_code, asked.headers["location"]) == (303, f"/a/members/sign-in?next=/a/members{address}")
+    for page in (asked.headers["location"], asked.headers["location"].replace("sign-in", "sign-up")):
+        assert f'name="next" value="/a/members{address}"' in elsewhere.http.get(page).text
+    assert elsewhere.sign_in(next=f"/a/members{address}").headers["location"] == f"/a/members{address}"
+    assert elsewhere.open(address).status_code == 200
+
+
+def test_a_visitor_comes_back_to_the_conversation_that_was_open(come: Come) -> None:
+    person = come(host="echo.localhost")
+    address = f"/c/{person.say('hi')['session_id']}"
+    assert f'href="/sign-in?next={address}"' in person.open(address).text
+
+
 def test_signing_out_leaves_a_visitor_who_knows_nothing(come: Come) -> None:
     person = come().enter()
     person.say("private")

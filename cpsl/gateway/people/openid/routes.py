@@ -13,7 +13,7 @@ from cpsl.gateway.users import cookies
 from cpsl.gateway.users.forms import path_inside
 from cpsl.gateway.users.store import BROWSER_SECONDS
 from cpsl.gateway.web.people.pages import browser_of
-from cpsl.gateway.web.rendering import page, see_other
+from cpsl.gateway.web.rendering import not_before, page, see_other
 from cpsl.gateway.web.visits import base_of, visit
 
 
@@ -21,10 +21,11 @@ from cpsl.gateway.web.visits import base_of, visit
 async def leave(app: str, provider: str, request: GatewayRequest, next: str = "") -> Response[Any]:
     """Go to the provider."""
     gateway, base = request.gateway, base_of(request, app)
-    version = await gateway.apps.live_public(app)
+    seen = await visit(request, app)
+    gateway.signing.leaves(seen.version, browser_of(request, seen))
     value, origin = gateway.browsers.value(request), gateway.browsers.origin(request)
     back, wanted = f"{base}/sign-in/{provider}/complete", path_inside(next, base)
-    response = see_other(await gateway.openid.begin(version, provider, value, origin, back, wanted))
+    response = see_other(await gateway.openid.begin(seen.version, provider, value, origin, back, wanted))
     response.set_cookie(gateway.browsers.cookie(value))
     return response
 
@@ -49,7 +50,8 @@ def on_error(request: Request[Any, Any, Any], error: CapsuleError) -> Response[s
     problem = f"{error.message[:1].upper()}{error.message[1:]}."
     base = base_of(GatewayRequest(request.scope), app)
     again = "" if error.status == 404 else f"{base}/sign-in/{request.path_params.get('provider', '')}"
-    return page("sign_in_failed.html", error.status, problem=problem, hint=error.hint, again=again)
+    response = page("sign_in_failed.html", error.status, problem=problem, hint=error.hint, again=again)
+    return not_before(error, response)
 
 
 router = Router(

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 from litestar.response import Redirect
 
-from cpsl.errors import CapsuleError, RateLimited
+from cpsl.errors import CapsuleError
 from cpsl.gateway import asking
 from cpsl.gateway.people.signing import Browser
 from cpsl.gateway.request import GatewayRequest
 from cpsl.gateway.users import cookies
 from cpsl.gateway.users.forms import FormError, path_inside
 from cpsl.gateway.users.rates import network_of
-from cpsl.gateway.web.rendering import message_page, see_other
-from cpsl.gateway.web.visits import Visit, app_page, visit
+from cpsl.gateway.web.rendering import message_page, not_before, see_other
+from cpsl.gateway.web.visits import Visit, app_page, sign_in_url, visit
 
 _SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Mac OS": "macOS"}
 _BROWSERS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
@@ -61,10 +60,7 @@ def form_page(form: Posted, template: str, error: CapsuleError, **values: Any) -
     said = error.message[0].upper() + error.message[1:]
     problem = "" if field else " ".join(each for each in (said, error.hint) if each)
     values = {"problems": {field: said} if field else {}, "problem": problem, "given": _shown(form.given)} | values
-    response = app_page(form.request, form.seen, template, error.status, **values)
-    if isinstance(error, RateLimited) and error.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
-    return response
+    return not_before(error, app_page(form.request, form.seen, template, error.status, **values))
 
 
 def fresh(request: GatewayRequest, seen: Visit, template: str, **values: Any) -> Response[str]:
@@ -88,7 +84,7 @@ def with_cookie(request: GatewayRequest, seen: Visit, value: str, response: Redi
 
 def to_sign_in(seen: Visit, back: str) -> Redirect:
     """Sign in first, then come back."""
-    return see_other(f"{seen.base}/sign-in?next={quote(f'{seen.base}{back}', safe='/')}")
+    return see_other(sign_in_url(seen.base, back))
 
 
 def on_error(request: Request[Any, Any, Any], error: CapsuleError) -> Response[str]:

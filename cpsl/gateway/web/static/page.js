@@ -14,6 +14,7 @@ export const openSession = () => document.body.dataset.session ?? ""
 /** @param {string} id */
 export function setOpenSession(id) {
   document.body.dataset.session = id
+  for (const link of document.querySelectorAll("a[data-sign-in]")) link.setAttribute("href", signInUrl())
 }
 
 /** @param {string} id */
@@ -47,3 +48,6 @@ export function sizeText(bytes) {
   }
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[0]}`
 }
+
+/** Where to sign in, to come back to the open conversation. */
+export const signInUrl = () => `${base}/sign-in?next=${encodeURIComponent(addressOf(openSession()))}`

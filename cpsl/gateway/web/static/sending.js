@@ -4,7 +4,7 @@ import { follow } from "./follow.js"
 import { call, Problem } from "./http.js"
 import { missed, onReturn, pause, reached } from "./network.js"
 import { drop, entries, newId, put, settle } from "./outbox.js"
-import { openSession, page } from "./page.js"
+import { openSession, page, signInUrl } from "./page.js"
 import { inherit } from "./storage.js"
 import { toast } from "./toast.js"
 import { notePending, removePending, showPending, showSent } from "./turns.js"
@@ -133,7 +133,7 @@ function refuse(entry, problem) {
   drop(entry.id)
   removePending(entry.id)
   if (isHere(entry)) giveBack(entry.text)
-  const signIn = () => location.assign(`${page.base}/sign-in`)
+  const signIn = () => location.assign(signInUrl())
   const action = problem.status === 401 ? { action: "Sign in", act: signIn } : {}
   toast(`Not sent. ${problem.text}`, { seconds: 12, ...action })
 }
