@@ -46,13 +46,6 @@ def line(prompt: str) -> str:
     return typed.rstrip("\n")
 
 
-def hidden(prompt: str) -> str:
-    """One line that does not show on the screen."""
-    from getpass import getpass
-
-    return getpass(prompt, stream=sys.stderr)
-
-
 def confirm_name(what: str, name: str, *, given: str | None, yes: bool) -> None:
     """Return if somebody typed ``name``, or gave it as ``--confirm``: for what cannot be undone and takes much along.
 

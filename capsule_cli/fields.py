@@ -109,11 +109,11 @@ def of(command: str) -> tuple[str, ...]:
     return found
 
 
-def joined(arguments: Sequence[str], command: str) -> list[str]:
+def joined(arguments: Sequence[str], command: str, *, takes_words: bool = True) -> list[str]:
     """The arguments with the value of ``--json`` joined to it, so that the parser cannot take it for another.
 
     ``--json name,state`` has its fields in the next word, ``--json hello`` has not: that is the name of an app. A word
-    is one of fields when it has a comma, or is a field of this command.
+    is one of fields when it has a comma, or is a field of this command, or when the command takes no other words.
     """
     done: list[str] = []
     rest = list(arguments)
@@ -122,7 +122,8 @@ def joined(arguments: Sequence[str], command: str) -> list[str]:
         if word == "--":
             return [*done, word, *rest]
         if word == "--json":
-            word += f"={rest.pop(0) if rest and _are_fields(rest[0], command) else ALL}"
+            are_fields = rest and (_are_fields(rest[0], command) or not (takes_words or rest[0].startswith("-")))
+            word += f"={rest.pop(0) if are_fields else ALL}"
         done.append(word)
     return done
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from capsule_cli import ask, output
+from capsule_cli import ask, hidden, output
 from capsule_cli.errors import UsageError
 
 Value = Callable[[], str]
@@ -153,7 +153,7 @@ def _decoded(content: bytes) -> str:
 def _asked(name: str) -> str:
     ask.need_terminal(f"Asking for the value of {name}", _WAYS.format(name=name))
     try:
-        return ask.hidden(f"Value of {name} (hidden): ")
+        return hidden.line(f"Value of {name} (hidden): ", f"From a file: capsule secret create {name}=@FILE")
     except EOFError:
         raise UsageError("No value was given; nothing was stored") from None
 

@@ -128,7 +128,8 @@ class Command(TyperCommand):
         """As Typer does, once it is clear which word belongs to ``--json``."""
         from capsule_cli.options import words_of
 
-        return super().parse_args(ctx, fields.joined(args, words_of(ctx)))
+        takes_words = any(each.param_type_name == "argument" for each in self.params)
+        return super().parse_args(ctx, fields.joined(args, words_of(ctx), takes_words=takes_words))
 
 
 class Branch(TyperGroup):

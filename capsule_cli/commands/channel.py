@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from capsule_cli import ask, output
+from capsule_cli import ask, hidden, output
 from capsule_cli.connect import connect
 from capsule_cli.errors import UsageError
 from capsule_cli.options import JsonOpt, NameArg, ProfileOpt, QuietDoneOpt, QuietOpt, YesOpt
@@ -139,7 +139,7 @@ def _complete(needed: tuple[str, ...], given: dict[str, str]) -> dict[str, str]:
 
 def _asked(key: str) -> str:
     try:
-        value = ask.hidden(f"{key} (hidden): ")
+        value = hidden.line(f"{key} (hidden): ", f"Or give it as an option: -c {key}=…")
     except EOFError:
         value = ""
     if not value:

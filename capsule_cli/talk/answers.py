@@ -6,7 +6,7 @@ import mimetypes
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from capsule_cli import ask, output, transfer
+from capsule_cli import ask, hidden, output, transfer
 from capsule_cli.errors import UsageError
 from cpsl.errors import CapsuleError, Conflict, InvalidRequest
 from cpsl.wire.events import Prompt, PromptField
@@ -45,7 +45,7 @@ def _field(field: PromptField) -> str:
     label = output.clean(field.label or field.name)
     while True:
         prompt = f"  {label}{' (hidden)' if field.secret else ''}: "
-        value = (ask.hidden if field.secret else ask.line)(prompt).strip()
+        value = (hidden.line(prompt, "Paste it as one line.") if field.secret else ask.line(prompt)).strip()
         if value or not field.required:
             return value
         output.say(f"  {label} is needed.")

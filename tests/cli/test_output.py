@@ -10,6 +10,7 @@ import pytest
 
 from capsule_cli import fields, output
 from tests.cli.conftest import Live, Run
+from tests.cli.inside import run
 from tests.cli.terminal import Terminal
 
 NOBODY = {"CAPSULE_TOKEN": "cps_x", "CAPSULE_GATEWAY_URL": "http://127.0.0.1:9"}
@@ -157,3 +158,10 @@ def test_a_flag_with_a_value_is_told_that_it_takes_none(capsule: Run, flag: str)
     done = capsule("app", "list", f"{flag}=1")
     assert done.returncode == 2
     assert f"{flag} takes no value" in done.stderr
+
+
+def test_a_field_that_there_is_not_is_said_where_it_can_be_nothing_else(home: dict[str, str]) -> None:
+    done = run(["app", "list", "--json", "nmae"], home)
+    assert done.code == 2
+    assert "There is no field 'nmae'" in done.err
+    assert "live_version" in done.err

@@ -97,3 +97,15 @@ def test_an_app_that_is_slow_to_import_is_no_silence_and_ctrl_c_ends_it(terminal
     screen.type(CTRL_C)
     assert screen.exit_code() == 130
     assert "Traceback" not in screen.screen
+
+
+@pytest.mark.parametrize("pasted", ["-----BEGIN KEY-----\nabc\n-----END KEY-----\n", "two\nlines", "x" * 6000 + "\n"])
+def test_a_secret_that_is_no_single_line_is_not_cut_off(terminal: Open, pasted: str) -> None:
+    """Only the first line of a pasted key was stored, and the rest could go to the shell."""
+    screen = terminal("secret", "create", "A", env=FAKE)
+    screen.wait_for("Value of A (hidden): ")
+    screen.type(pasted)
+    assert screen.exit_code() == 2
+    assert "more than one line" in screen.screen
+    assert "A=@FILE" in screen.screen
+    assert pasted.strip()[-5:] not in screen.screen
