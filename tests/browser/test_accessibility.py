@@ -215,6 +215,15 @@ def test_a_card_does_not_take_the_focus(visitor: Visitor) -> None:
     expect(chat.composer).to_be_focused()
 
 
+def test_who_answers_a_card_goes_on_writing(visitor: Visitor) -> None:
+    """The field that had the focus is gone."""
+    chat = visitor.open("parlour").say("box")
+    card = chat.card().fill(User="me", Password="secret")
+    card.element.get_by_role("textbox", name="Password").press("Enter")
+    chat.ended()
+    expect(chat.composer).to_be_focused()
+
+
 # --- other ways to look at it
 
 
