@@ -99,6 +99,8 @@ def test_answers(visitor: Visitor) -> None:
     chat.say(f"show {RICH}").ended()
     chat.say("fail").ended("failed")
     chat.say("twice").ended()
+    chat.say("hint\n" * 30).ended()
+    expect(visitor.page.get_by_role("button", name="Show more")).to_be_visible()
     assert violations(visitor.page) == []
 
 
@@ -210,6 +212,15 @@ def test_the_composer_keeps_the_focus(visitor: Visitor) -> None:
 def test_a_card_does_not_take_the_focus(visitor: Visitor) -> None:
     chat = visitor.open("parlour").say("box")
     chat.card()
+    expect(chat.composer).to_be_focused()
+
+
+def test_who_answers_a_card_goes_on_writing(visitor: Visitor) -> None:
+    """The field that had the focus is gone."""
+    chat = visitor.open("parlour").say("box")
+    card = chat.card().fill(User="me", Password="secret")
+    card.element.get_by_role("textbox", name="Password").press("Enter")
+    chat.ended()
     expect(chat.composer).to_be_focused()
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import cpsl
 from cpsl.gateway.chats.log import TurnLog
 from cpsl.gateway.chats.repeating import Repetition
+from cpsl.gateway.chats.running import BEGINS, WAITS
 from cpsl.gateway.chats.store import Entry
 from cpsl.wire.events import AppEvent, Block, Chunk, Event, Reply, Status, encode, type_of
 from tests.gateway.test_prompts import Talk, asked, closed
@@ -157,7 +158,7 @@ def test_a_message_behind_one_that_waits_waits_on(waiter: GatewayProcess) -> Non
         assert "".join(chunk.text for chunk in stream) == "here"
         assert messages(talk)[-1] == "here"
         waits = [each for each in talk.client.turns.events(behind) if each.event == "status"]
-    assert len(waits) == 1
+    assert [each.data["message"] for each in waits] == [WAITS, BEGINS]
 
 
 # --- what is said again -------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ MOST_BYTES = 8 * 1024 * 1024
 
 
 _LONG = 1200
-_MANY_LINES = 12
+_MANY_LINES = 18
 """From how many characters or lines on a message is folded, as in ``folding.js``."""
 
 

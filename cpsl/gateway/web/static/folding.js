@@ -1,8 +1,8 @@
 // Long messages, as pasted logs, are folded: a button shows the rest.
 import { stay } from "./scroll.js"
 
-const LINES = 12
-const CHARACTERS = 1200 // as in the template of a message
+const LINES = 18
+const CHARACTERS = 1200 // as in transcript.py; twelve lines stay, so that what is hidden is worth a button
 
 /**
  * Whether a message is folded.

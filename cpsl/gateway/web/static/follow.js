@@ -73,8 +73,9 @@ function take(turn, type, data) {
   if (type === "part") putPart(turn, data.id, data.html)
   else if (type === "news") putNews(turn, data)
   else if (type === "state") {
+    const isNews = data.state !== "queued" || turn.dataset.state !== "queued" // it was told when it was sent
     setState(turn, data.state, data.message)
-    tellState(data.state)
+    if (isNews) tellState(data.state)
   }
 }
 
